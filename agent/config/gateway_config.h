@@ -1,0 +1,64 @@
+// gateway_config.yaml as values (gateway.md §4).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "agent/config/domain_lists.h"
+#include "agent/config/host_pattern.h"
+#include "flowengine/diagnostic.h"
+
+namespace lunar {
+
+struct ClientCertificate {  // mTLS[]: presented to the provider `domain`
+  HostPattern domain;
+  std::string cert;  // absolute path: .pem with both, or .crt with the .key beside it
+  std::string key;   // absolute path; equal to cert for a .pem
+  std::string ca;    // empty: system roots
+  bool tls_verify = true;
+};
+
+struct ProviderTls {  // provider_tls[]
+  enum class Version : uint8_t { tls12, tls13 };
+  HostPattern domain;
+  bool tls_verify = true;
+  std::string ca;
+  Version min_version = Version::tls12;
+};
+
+struct FileExporter {
+  std::string id = "file", dir = "/var/log/lunar", name = "har.ndjson";
+  uint32_t max_size_mb = 10, max_files = 3;
+};
+
+struct TraceExporter {
+  std::string id, endpoint;  // endpoint as URL
+};
+
+struct GatewayConfig {
+  DomainLists domains;
+  std::vector<ClientCertificate> client_certificates;
+  std::vector<ProviderTls> provider_tls;
+  FileExporter file_exporter;
+  std::vector<std::string> unsupported_exporters;  // ids that a HARCollector must not name
+  std::optional<TraceExporter> trace_exporter;
+
+  // The entry for a host: the exact one wins.
+  [[nodiscard]] const ProviderTls* tls_for(std::string_view host) const;
+  [[nodiscard]] const ClientCertificate* certificate_for(std::string_view host) const;
+};
+
+struct LoadedGatewayConfig {
+  GatewayConfig config;
+  Diagnostics diagnostics;
+};
+
+// `root` is the configuration root, from which relative paths start; named files are checked for being readable.
+[[nodiscard]] LoadedGatewayConfig read_gateway_config(std::string_view text, const std::string& root);
+// The file gateway_config.yaml below `root`; a missing file is an empty one.
+[[nodiscard]] LoadedGatewayConfig load_gateway_config(const std::string& root);
+
+}  // namespace lunar
