@@ -1,0 +1,49 @@
+// Accepts connections of one listening socket on a loop.
+#pragma once
+
+#include <functional>
+
+#include "agent/base/fd.h"
+#include "agent/uring/loop.h"
+
+namespace lunar::uring {
+
+// All calls on the loop's thread. The listener is not owned: it belongs to the supervisor, which keeps it across
+// restarts of the gateway.
+class Acceptor {
+ public:
+  using Accepted = std::function<void(Fd socket)>;
+  // Out of descriptors: called with errno, then tried again after a short pause.
+  using Refused = std::function<void(int error)>;
+
+  Acceptor(Loop& loop, int listener, Accepted accepted, Refused refused);
+  Acceptor(const Acceptor&) = delete;
+  Acceptor& operator=(const Acceptor&) = delete;
+  ~Acceptor();  // only when stopped()
+
+  void start();
+  void stop();
+  [[nodiscard]] bool stopped() const { return !accepting_; }
+
+ private:
+  struct Accept : Operation {
+    Acceptor& acceptor;
+  };
+  struct Retry : Timer {
+    explicit Retry(Acceptor& owner) : Timer(&due), acceptor(owner) {}
+    static void due(Timer& timer);
+    Acceptor& acceptor;
+  };
+  static void completed(Operation& operation, int32_t result, uint32_t flags);
+
+  Loop& loop_;
+  int listener_;
+  Accepted accepted_;
+  Refused refused_;
+  Accept accept_;
+  Retry retry_;
+  bool accepting_ = false;
+  bool stopping_ = false;
+};
+
+}  // namespace lunar::uring

@@ -1,0 +1,144 @@
+// A TCP connection on a loop: what arrived, what is still to be sent, and how it ended — as state that its owner
+// looks at whenever its waker is signalled.
+#pragma once
+
+#include <sys/socket.h>
+
+#include <cstdint>
+#include <memory>
+
+#include "agent/base/endpoint.h"
+#include "agent/uring/buffers.h"
+#include "agent/uring/loop.h"
+
+namespace lunar::uring {
+
+class Stream;
+
+// Letting go of a stream closes it: operations in flight are cancelled, and the memory is released when the kernel
+// has returned the last one.
+struct StreamRelease {
+  void operator()(Stream* stream) const noexcept;
+};
+using StreamRef = std::unique_ptr<Stream, StreamRelease>;
+
+// All calls on the loop's thread.
+class Stream {
+ public:
+  // Takes the descriptor of a connected socket and begins to receive.
+  [[nodiscard]] static StreamRef adopt(Loop& loop, Fd socket);
+  // Opens the connection; `connecting()` until it is there or `error()` says why not.
+  [[nodiscard]] static StreamRef connect(Loop& loop, Fd socket, const Endpoint& destination);
+
+  Stream(const Stream&) = delete;
+  Stream& operator=(const Stream&) = delete;
+
+  // Who is told of changes; null: nobody (an idle connection in a pool has its own way, see `watch`).
+  void wake(Waker* waker) { waker_ = waker; }
+  // Instead of a waker: called on any event while nobody reads (data, end or error on an idle connection).
+  using Watcher = void (*)(Stream& self, void* context);
+  void watch(Watcher watcher, void* context) {
+    watcher_ = watcher;
+    watcher_context_ = context;
+  }
+
+  [[nodiscard]] bool connecting() const { return connecting_; }
+  [[nodiscard]] int error() const { return error_; }  // errno of the first failure in either direction, or 0
+  [[nodiscard]] int fd() const { return socket_.get(); }
+
+  // Receiving. `input()` is the oldest piece; more may be queued behind it.
+  [[nodiscard]] Buffer* input() const { return first_; }
+  [[nodiscard]] bool ended() const { return ended_ && first_ == nullptr; }  // peer sent FIN and all was taken
+  [[nodiscard]] bool end_seen() const { return ended_; }
+  [[nodiscard]] uint32_t input_bytes() const { return input_bytes_; }
+  [[nodiscard]] BufferRef take();                // the oldest piece
+  [[nodiscard]] BufferRef take(uint32_t bytes);  // that many bytes of it; copies only when the rest must stay
+  void put_back(BufferRef piece);                // becomes the oldest again
+  // Joins queued pieces so that at least `bytes` are contiguous, where that many are there.
+  void gather(uint32_t bytes);
+  // A long body follows: receive it in large pieces, one at a time, instead of as it comes.
+  void receive_in_bulk(bool bulk) { bulk_ = bulk; }
+  // Stops receiving; `paused()` when nothing can arrive any more. What had arrived stays readable.
+  void pause();
+  [[nodiscard]] bool paused() const { return paused_ && !receiving_; }
+  void resume();
+
+  // Sending. One write is in flight; further pieces queue behind it.
+  void send(BufferRef piece);
+  [[nodiscard]] uint32_t unsent() const { return unsent_; }
+  // `true`: signal when everything was sent, not only on failure.
+  void wake_when_sent(bool wanted) { wake_when_sent_ = wanted; }
+  [[nodiscard]] uint64_t sent_bytes() const { return sent_bytes_; }
+  void finish_sending();  // FIN behind what is queued
+  [[nodiscard]] bool finished_sending() const { return finish_ && unsent_ == 0; }
+  void reset_on_close() { reset_ = true; }  // RST instead of FIN
+
+  // Takes the descriptor out of a paused stream with nothing queued; the stream is then only fit to be released.
+  [[nodiscard]] Fd detach();
+
+  // More unread input than this stops receiving until the owner has taken some.
+  static constexpr uint32_t input_window = 64 * 1024;
+
+ private:
+  friend struct StreamRelease;
+  struct Receive : Operation {
+    Stream& stream;
+  };
+  struct Transmit : Operation {
+    Stream& stream;
+  };
+
+  Stream(Loop& loop, Fd socket);
+  ~Stream();
+
+  static void received(Operation& operation, int32_t result, uint32_t flags);
+  static void transmitted(Operation& operation, int32_t result, uint32_t flags);
+  static void connected(Operation& operation, int32_t result, uint32_t flags);
+
+  void receive_more();
+  void append(BufferRef piece);
+  void took(uint32_t bytes);
+  void transmit_more();
+  void drop_output();
+  void fail(int error);
+  void changed();
+  void stop_receiving();
+  void release();
+  void finish_release();
+  [[nodiscard]] uint32_t window() const;
+
+  Loop& loop_;
+  Fd socket_;
+  int error_ = 0;
+  Receive receive_;
+  Transmit transmit_;
+  Waker* waker_ = nullptr;
+  Watcher watcher_ = nullptr;
+  void* watcher_context_ = nullptr;
+  Buffer* first_ = nullptr;  // input, oldest first
+  Buffer* last_ = nullptr;
+  Buffer* out_first_ = nullptr;  // output, the first `in_flight_` pieces belong to the kernel
+  Buffer* out_last_ = nullptr;
+  Buffer* bulk_target_ = nullptr;  // what a bulk receive writes to
+  uint64_t sent_bytes_ = 0;
+  uint32_t input_bytes_ = 0;
+  uint32_t unsent_ = 0;
+  uint32_t expected_ = 0;  // bytes of the write in flight
+  bool receiving_ : 1 = false;
+  bool stopping_ : 1 = false;  // a cancel of the receive is under way
+  bool paused_ : 1 = false;
+  bool bulk_ : 1 = false;
+  bool ended_ : 1 = false;
+  bool connecting_ : 1 = false;
+  bool sending_ : 1 = false;
+  bool wake_when_sent_ : 1 = false;
+  bool finish_ : 1 = false;
+  bool fin_sent_ : 1 = false;
+  bool reset_ : 1 = false;
+  bool released_ : 1 = false;
+};
+
+// A socket for an outgoing TCP connection: non-delaying, with keep-alive probes, close-on-exec.
+[[nodiscard]] Result<Fd> open_tcp_socket(const Endpoint& destination);
+
+}  // namespace lunar::uring
