@@ -1,0 +1,21 @@
+// cgroup2 as a tree of directories: where it is mounted, and what a path stands for.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "flowengine/result.h"
+
+namespace lunar::cgroup {
+
+[[nodiscard]] Result<std::string> mount_point();              // of cgroup2, from /proc/self/mountinfo
+[[nodiscard]] Result<std::string> path_of_pid(uint32_t pid);  // below the mount, "/" for the root
+[[nodiscard]] Result<std::string> own_path();
+[[nodiscard]] Result<uint64_t> id_of(const std::string& directory);
+[[nodiscard]] unsigned level_of(std::string_view path);                        // "/" 0, "/a.slice" 1
+[[nodiscard]] std::vector<uint32_t> pids_below(const std::string& directory);  // including descendants
+[[nodiscard]] bool populated(const std::string& directory);
+
+}  // namespace lunar::cgroup
