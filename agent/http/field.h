@@ -72,10 +72,10 @@ class FieldList {
  private:
   void grow();
 
+  std::array<Field, inline_capacity> inline_;
   size_t size_ = 0;
   size_t capacity_ = inline_capacity;
   Field* data_ = inline_.data();
-  std::array<Field, inline_capacity> inline_;
   std::vector<Field> overflow_;
 };
 
