@@ -143,6 +143,7 @@ Result<Channel::Arrival> Channel::receive_packet() {
   if (size < 0) return fail("cannot receive on the channel", errno);
   collect_fds(header, arriving_fds_);
   if ((header.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0) return fail("a message on the channel was cut", EMSGSIZE);
+  if (bytes[0] != kEnds && bytes[0] != kContinues) return fail("a packet on the channel is not one of ours", EPROTO);
   arriving_.append(bytes.data() + 1, static_cast<size_t>(size) - 1);
   if (arriving_.size() > max_message_bytes || arriving_fds_.size() > max_message_fds)
     return fail("a message on the channel is too large", EMSGSIZE);

@@ -130,7 +130,7 @@ TEST_CASE("channel: refuses what is too large, and says that the peer is gone") 
 }
 
 TEST_CASE("channel: bytes that are not a JSON object are an error") {
-  for (const char* text : {".[1]", ".{", ".", "."}) {
+  for (const char* text : {".[1]", ".{", ".", "x", "\n{}"}) {
     int ends[2];
     REQUIRE(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) == 0);
     const Fd raw(ends[0]);
