@@ -1,4 +1,6 @@
-// A process that the supervisor's machinery can start in place of a gateway. argv[1]: good, mute, crash, report.
+// A process that the supervisor's machinery can start in place of a gateway. argv[1]: good, crash
+// (at once), mute (never ready), once (ready only as the first one started), stubborn (does not
+// drain), report (on itself).
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -56,8 +58,9 @@ void obey(Channel& channel, const std::string& mode) {
     if (!message) exit(1);
     if (!*message) continue;
     const std::string type = (*message)->body.value("type", "");
-    if (type == "start" && mode != "mute") channel.send({{"type", "ready"}, {"pid", getpid()}}).value();
-    if (type == "drain") {
+    const bool gets_ready = mode != "mute" && (mode != "once" || (*message)->body.value("attempt", 1) == 1);
+    if (type == "start" && gets_ready) channel.send({{"type", "ready"}, {"pid", getpid()}}).value();
+    if (type == "drain" && mode != "stubborn") {
       channel.send({{"type", "drained"}, {"handover", !(*message)->fds.empty()}}).value();
       exit(0);
     }
