@@ -41,7 +41,7 @@ enum lunar_reason {
   LUNAR_NO_MEMORY,        /* the kernel had no room for the socket's storage */
   LUNAR_QUIC_REFUSED,     /* UDP 443 of a captured cgroup, refused because asked to */
   LUNAR_SYN_LOST,         /* a redirected SYN had to be sent again (trips the breaker) */
-  LUNAR_FLOW_LOST,        /* accepted from our listener, but no flow entry: treated as explicit proxy */
+  LUNAR_NO_FLOW,          /* accepted from our listener without a redirect: a probe or an explicit proxy client */
   LUNAR_REASONS
 };
 
@@ -50,7 +50,7 @@ static inline const char* lunar_reason_name(unsigned reason) {
       "redirected",      "not_tcp",       "disarmed",       "no_port",          "device_bound", "own_socket",
       "not_captured",    "policy_bypass", "bypass_address", "no_default_route", "breaker",      "unreachable",
       "stale_heartbeat", "all_busy",      "no_listener",    "foreign_listener", "backlog",      "no_memory",
-      "quic_refused",    "syn_lost",      "flow_lost"};
+      "quic_refused",    "syn_lost",      "no_flow"};
   return reason < LUNAR_REASONS ? names[reason] : "unknown";
 }
 

@@ -26,7 +26,8 @@ std::optional<Origin> OriginMap::find(int socket_fd) const {
              .cgroup_id = from.cgroup_id,
              .netns_cookie = from.netns_cookie,
              .mark = from.mark,
-             .start_ns = from.start_ns};
+             .start_ns = from.start_ns,
+             .source = std::nullopt};
   std::memcpy(out.comm.data(), from.comm, out.comm.size());
   out.comm.back() = '\0';
   if (const IpAddress source = address_from(from.source); source != IpAddress{}) out.source = source;

@@ -1,0 +1,5 @@
+execute_process(COMMAND ${BPFTOOL} gen skeleton ${OBJECT} name ${NAME}_bpf OUTPUT_FILE ${SKELETON} RESULT_VARIABLE failed)
+if(failed)
+  file(REMOVE ${SKELETON})
+  message(FATAL_ERROR "bpftool gen skeleton ${OBJECT} failed")
+endif()
