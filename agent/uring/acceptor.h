@@ -8,8 +8,8 @@
 
 namespace lunar::uring {
 
-// All calls on the loop's thread. The listener is not owned: it belongs to the supervisor, which keeps it across
-// restarts of the gateway.
+// All calls on the loop's thread, and not out of its own callbacks where they would destroy it. The listener is not
+// owned: it belongs to the supervisor, which keeps it across restarts of the gateway.
 class Acceptor {
  public:
   using Accepted = std::function<void(Fd socket)>;
@@ -22,7 +22,9 @@ class Acceptor {
   ~Acceptor();  // only when stopped()
 
   void start();
+  // For good. What the kernel had accepted already is still delivered until stopped().
   void stop();
+  // Also when somebody else shut the listener down.
   [[nodiscard]] bool stopped() const { return !accepting_; }
 
  private:

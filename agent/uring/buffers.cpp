@@ -1,5 +1,6 @@
 #include "agent/uring/buffers.h"
 
+#include <sanitizer/asan_interface.h>
 #include <sys/mman.h>
 
 #include <algorithm>
@@ -36,7 +37,10 @@ void BufferReturn::operator()(Buffer* buffer) const noexcept { pool->take_back(b
 
 BufferPool::~BufferPool() {
   if (ring_ != nullptr) munmap(ring_, ring_bytes_);
-  if (slab_ != nullptr) munmap(slab_, slab_bytes_);
+  if (slab_ != nullptr) {
+    ASAN_UNPOISON_MEMORY_REGION(slab_, slab_bytes_);
+    munmap(slab_, slab_bytes_);
+  }
   for (auto& buffer : bulk_stash_) free(buffer->memory);
 }
 
@@ -59,12 +63,15 @@ Result<> BufferPool::open(Ring& ring, unsigned count) {
 
   buffers_.resize(count);
   stash_.reserve(count);
+  bulk_stash_.reserve(kept_bulk);
   for (unsigned i = count; i-- > 0;) {
     buffers_[i].memory = slab_ + i * stride;
     buffers_[i].capacity = small_size;
     buffers_[i].id = static_cast<uint16_t>(i);
     stash_.push_back(static_cast<uint16_t>(i));
   }
+  // AddressSanitizer sees whoever looks at bytes of a buffer that was given back; without it this is nothing.
+  ASAN_POISON_MEMORY_REGION(slab_, slab_bytes_);
   provide();
   return {};
 }
@@ -76,6 +83,7 @@ void BufferPool::close(Ring& ring) {
 BufferRef BufferPool::picked_by_kernel(uint32_t cqe_flags, uint32_t bytes) {
   --provided_;
   Buffer& buffer = buffers_[cqe_flags >> IORING_CQE_BUFFER_SHIFT];
+  ASAN_UNPOISON_MEMORY_REGION(buffer.memory, small_size);
   buffer.begin = 0;
   buffer.end = bytes;
   buffer.next = nullptr;
@@ -86,6 +94,7 @@ BufferRef BufferPool::small() {
   if (stash_.empty()) return adopt(nullptr);
   Buffer& buffer = buffers_[stash_.back()];
   stash_.pop_back();
+  ASAN_UNPOISON_MEMORY_REGION(buffer.memory, small_size);
   buffer.begin = buffer.end = 0;
   buffer.next = nullptr;
   return adopt(&buffer);
@@ -104,8 +113,10 @@ BufferRef BufferPool::sized(uint32_t bytes) {
   if (bytes <= small_size) {
     if (auto buffer = small()) return buffer;
   }
-  return adopt(heap_buffer(bytes).release());
+  return apart(bytes);
 }
+
+BufferRef BufferPool::apart(uint32_t bytes) { return adopt(heap_buffer(bytes).release()); }
 
 BufferRef BufferPool::split(Buffer& buffer, uint32_t bytes) {
   uint32_t rest = buffer.size() - bytes;
@@ -130,6 +141,7 @@ void BufferPool::provide() {
 
 void BufferPool::take_back(Buffer* buffer) noexcept {
   if (buffer->memory >= slab_ && buffer->memory < slab_ + slab_bytes_) {
+    ASAN_POISON_MEMORY_REGION(buffer->memory, small_size);
     stash_.push_back(buffer->id);
     return;
   }

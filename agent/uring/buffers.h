@@ -57,11 +57,14 @@ class BufferPool {
   [[nodiscard]] BufferRef small();                // empty; null when all are in use
   [[nodiscard]] BufferRef bulk();                 // empty
   [[nodiscard]] BufferRef sized(uint32_t bytes);  // empty, of at least that capacity
+  [[nodiscard]] BufferRef apart(uint32_t bytes);  // empty, of that capacity, never one of the small ones
   // A copy of the bytes of `buffer` behind the first `bytes`; these stay in `buffer`.
   [[nodiscard]] BufferRef split(Buffer& buffer, uint32_t bytes);
 
   void provide();  // tops the kernel's ring up; called once per loop turn
   [[nodiscard]] bool kernel_ring_empty() const { return provided_ == 0; }
+  // So few small buffers are free that nobody should keep more of them than he must.
+  [[nodiscard]] bool scarce() const { return free_small() < total_small() / 2; }
   [[nodiscard]] unsigned free_small() const { return static_cast<unsigned>(stash_.size()) + provided_; }
   [[nodiscard]] unsigned total_small() const { return static_cast<unsigned>(buffers_.size()); }
 

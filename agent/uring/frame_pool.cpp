@@ -1,5 +1,7 @@
 #include "agent/uring/frame_pool.h"
 
+#include <sanitizer/asan_interface.h>
+
 #include <array>
 #include <new>
 #include <utility>
@@ -35,6 +37,7 @@ FreeLists& lists() {
 }
 
 size_t class_of(size_t bytes) { return (bytes - 1) / granule; }
+size_t size_of(size_t bytes) { return (class_of(bytes) + 1) * granule; }
 
 }  // namespace
 
@@ -43,7 +46,8 @@ void* FramePool::allocate(size_t bytes) {
   mine.in_use += bytes;
   if (bytes == 0 || bytes > largest) return ::operator new(bytes);
   FreeBlock*& head = mine.heads[class_of(bytes)];
-  if (head == nullptr) return ::operator new((class_of(bytes) + 1) * granule);
+  if (head == nullptr) return ::operator new(size_of(bytes));
+  ASAN_UNPOISON_MEMORY_REGION(head, size_of(bytes));
   return std::exchange(head, head->next);
 }
 
@@ -56,6 +60,8 @@ void FramePool::release(void* block, size_t bytes) noexcept {
   }
   FreeBlock*& head = mine.heads[class_of(bytes)];
   head = new (block) FreeBlock{head};
+  // AddressSanitizer sees whoever uses a frame or stream that has ended; without it this is nothing.
+  ASAN_POISON_MEMORY_REGION(head + 1, size_of(bytes) - sizeof(FreeBlock));
 }
 
 size_t FramePool::in_use() { return lists().in_use; }

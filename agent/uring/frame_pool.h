@@ -1,5 +1,6 @@
 // Memory of coroutine frames and other small, short-lived blocks of one thread: free lists by size, never
-// given back, so that a request allocates nothing after the first of its kind.
+// given back, so that a request allocates nothing after the first of its kind. A block is released on the thread
+// that allocated it.
 #pragma once
 
 #include <cstddef>

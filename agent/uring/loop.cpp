@@ -49,23 +49,24 @@ void Waker::expired(Timer& timer) {
   self.signal();
 }
 
-Loop::Loop() = default;
+Loop::Loop() : mailbox_fd_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)), mailbox_error_(mailbox_fd_ ? 0 : errno) {}
 
 Loop::~Loop() { buffers_.close(ring_); }
 
 Result<> Loop::open(unsigned buffers) {
+  if (!mailbox_fd_) return fail(std::string("eventfd: ") + strerror(mailbox_error_), mailbox_error_);
   if (auto opened = ring_.open(1024); !opened) return opened;
   if (auto opened = buffers_.open(ring_, buffers); !opened) return opened;
-  mailbox_fd_.reset(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-  if (!mailbox_fd_) return fail(std::string("eventfd: ") + strerror(errno), errno);
   watch_mailbox();
   return {};
 }
 
 void Loop::Mailbox::completed(Operation& operation, int32_t result, uint32_t flags) {
   Loop& loop = static_cast<Mailbox&>(operation).loop;
+  // Where the completion queue overflows, a multishot poll may end with -ECANCELED. Set anew it fires at once for
+  // what was posted meanwhile.
   if (result >= 0) loop.run_posted();
-  if ((flags & IORING_CQE_F_MORE) == 0 && result != -ECANCELED) loop.watch_mailbox();
+  if ((flags & IORING_CQE_F_MORE) == 0) loop.watch_mailbox();
 }
 
 void Loop::watch_mailbox() { io_uring_prep_poll_multishot(ring_.prepare(mailbox_), mailbox_fd_.get(), POLLIN); }

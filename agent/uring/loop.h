@@ -92,6 +92,7 @@ class Loop {
   bool stopping_ = false;
 
   Fd mailbox_fd_;
+  int mailbox_error_;
   Mailbox mailbox_{*this};
   std::mutex mailbox_mutex_;
   std::vector<std::function<void()>> posted_;

@@ -1,14 +1,17 @@
 #include "agent/uring/ring.h"
 
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
+
+#include "agent/base/log.h"
 
 namespace lunar::uring {
 namespace {
 
 void ignore_completion(Operation&, int32_t, uint32_t) {}
 
-// The completion of a cancel request says nothing that the cancelled request does not say itself.
+// For requests whose own completion says nothing that is not known otherwise.
 Operation ignored{&ignore_completion};
 
 }  // namespace
@@ -19,7 +22,9 @@ Ring::~Ring() {
 
 Result<> Ring::open(unsigned entries) {
   io_uring_params params{};
-  params.flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_CQSIZE;
+  // SUBMIT_ALL: one request that the kernel refuses must not hold up those behind it.
+  params.flags =
+      IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_SUBMIT_ALL | IORING_SETUP_CQSIZE;
   params.cq_entries = entries * 4;
   if (int error = io_uring_queue_init_params(entries, &ring_, &params); error < 0) {
     std::string why = missing_on_this_kernel();
@@ -33,8 +38,8 @@ Result<> Ring::open(unsigned entries) {
 
 io_uring_sqe* Ring::prepare(Operation& operation) {
   io_uring_sqe* entry = io_uring_get_sqe(&ring_);
-  while (entry == nullptr) {
-    io_uring_submit(&ring_);
+  if (entry == nullptr) {
+    submit_all();
     entry = io_uring_get_sqe(&ring_);
   }
   // liburing's prep functions leave user_data alone.
@@ -42,11 +47,33 @@ io_uring_sqe* Ring::prepare(Operation& operation) {
   return entry;
 }
 
-void Ring::cancel(Operation& target) {
-  io_uring_sqe* entry = prepare(ignored);
-  io_uring_prep_cancel64(entry, reinterpret_cast<uintptr_t>(&target), 0);
-  entry->user_data = reinterpret_cast<uintptr_t>(&ignored);
+// The kernel takes entries in order and, but for want of memory, all of them.
+void Ring::submit_all() {
+  while (io_uring_sq_ready(&ring_) > 0) {
+    int submitted = io_uring_submit(&ring_);
+    if (submitted >= 0 || submitted == -EAGAIN || submitted == -EBUSY || submitted == -EINTR) continue;
+    // Nothing that is in flight can be accounted for any more. Without this process the hook lets traffic go direct.
+    log::error("io_uring_enter: {}; the gateway cannot go on", strerror(-submitted));
+    std::abort();
+  }
 }
+
+void* Ring::scratch_memory(size_t bytes) {
+  if (io_uring_sq_ready(&ring_) == 0) scratch_used_ = 0;
+  if (scratch_used_ + bytes > scratch_size) {
+    submit_all();
+    scratch_used_ = 0;
+  }
+  void* memory = scratch_.get() + scratch_used_;
+  scratch_used_ += (bytes + scratch_alignment - 1) & ~(scratch_alignment - 1);
+  return memory;
+}
+
+void Ring::cancel(Operation& target, Operation& asked) {
+  io_uring_prep_cancel64(prepare(asked), reinterpret_cast<uintptr_t>(&target), 0);
+}
+
+void Ring::cancel(Operation& target) { cancel(target, ignored); }
 
 Result<unsigned> Ring::submit_and_complete(Nanoseconds longest) {
   io_uring_cqe* first = nullptr;
@@ -71,7 +98,7 @@ Result<unsigned> Ring::submit_and_complete(Nanoseconds longest) {
 std::string Ring::missing_on_this_kernel() {
   io_uring ring{};
   io_uring_params params{};
-  params.flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN;
+  params.flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_SUBMIT_ALL;
   int error = io_uring_queue_init_params(8, &ring, &params);
   if (error == 0) {
     io_uring_queue_exit(&ring);

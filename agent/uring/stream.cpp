@@ -5,6 +5,7 @@
 #include <sys/uio.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <new>
@@ -13,6 +14,15 @@ namespace lunar::uring {
 namespace {
 
 constexpr unsigned most_pieces_in_a_write = 8;
+// When buffers are scarce, a piece of up to this size moves to memory of this size.
+constexpr uint32_t worth_moving = 2048;
+// What a connection receives into when every provided buffer is in use: enough to go on, for very many connections.
+constexpr uint32_t emergency_size = 4096;
+
+struct Vectors {
+  msghdr message;
+  std::array<iovec, most_pieces_in_a_write> pieces;
+};
 
 void set_option(int fd, int level, int name, int value) { setsockopt(fd, level, name, &value, sizeof value); }
 
@@ -29,7 +39,11 @@ Result<Fd> open_tcp_socket(const Endpoint& destination) {
 }
 
 Stream::Stream(Loop& loop, Fd socket)
-    : loop_(loop), socket_(std::move(socket)), receive_{{&received}, *this}, transmit_{{&transmitted}, *this} {}
+    : loop_(loop),
+      socket_(std::move(socket)),
+      receive_{{&received}, *this},
+      transmit_{{&transmitted}, *this},
+      cancel_{{&cancelled}, *this} {}
 
 Stream::~Stream() = default;
 
@@ -43,14 +57,7 @@ StreamRef Stream::connect(Loop& loop, Fd socket, const Endpoint& destination) {
   StreamRef stream(new (FramePool::allocate(sizeof(Stream))) Stream(loop, std::move(socket)));
   stream->connecting_ = true;
   stream->transmit_.complete = &connected;
-  // The address must stay where it is until the request was submitted, which happens at the end of this turn.
-  thread_local std::array<sockaddr_storage, 256> addresses;
-  thread_local size_t next_address = 0;
-  if (next_address == addresses.size()) {
-    next_address = 0;
-    io_uring_submit(&loop.ring().native());
-  }
-  sockaddr_storage& address = addresses[next_address++];
+  auto& address = loop.ring().scratch<sockaddr_storage>();
   socklen_t length = destination.to(address);
   io_uring_prep_connect(loop.ring().prepare(stream->transmit_), stream->fd(), reinterpret_cast<sockaddr*>(&address),
                         length);
@@ -78,8 +85,7 @@ void Stream::connected(Operation& operation, int32_t result, uint32_t) {
 
 uint32_t Stream::window() const {
   // When buffers run short each connection keeps one at most, so that the slow cannot starve the others.
-  bool scarce = loop_.buffers().free_small() < loop_.buffers().total_small() / 2;
-  return scarce ? BufferPool::small_size : input_window;
+  return std::max(needed_, loop_.buffers().scarce() ? BufferPool::small_size : input_window);
 }
 
 void Stream::receive_more() {
@@ -88,13 +94,13 @@ void Stream::receive_more() {
   receiving_ = true;
   BufferPool& buffers = loop_.buffers();
   if (buffers.kernel_ring_empty()) buffers.provide();
-  io_uring_sqe* entry = loop_.ring().prepare(receive_);
   if (bulk_ || buffers.kernel_ring_empty()) {
     // With every provided buffer in use, memory of its own keeps this connection going.
-    bulk_target_ = (bulk_ ? buffers.bulk() : buffers.sized(BufferPool::small_size)).release();
-    io_uring_prep_recv(entry, fd(), bulk_target_->memory, bulk_target_->capacity, 0);
+    bulk_target_ = (bulk_ ? buffers.bulk() : buffers.apart(emergency_size)).release();
+    io_uring_prep_recv(loop_.ring().prepare(receive_), fd(), bulk_target_->memory, bulk_target_->capacity, 0);
     return;
   }
+  io_uring_sqe* entry = loop_.ring().prepare(receive_);
   io_uring_prep_recv_multishot(entry, fd(), nullptr, 0, 0);
   entry->flags |= IOSQE_BUFFER_SELECT;
   entry->buf_group = BufferPool::group;
@@ -129,19 +135,40 @@ void Stream::received(Operation& operation, int32_t result, uint32_t flags) {
   } else if (self.input_bytes_ >= self.window() && !self.stopping_) {
     self.stop_receiving();
   }
-  if (result != -ENOBUFS) self.changed();
+  // A receive that ended for our own reasons is no event, except for who waits for a pause.
+  if (result >= 0 || self.paused_) self.changed();
 }
 
 void Stream::append(BufferRef piece) {
-  input_bytes_ += piece->size();
+  uint32_t bytes = piece->size();
+  input_bytes_ += bytes;
+  // A peer that sends byte by byte must not hold a buffer for each byte. The oldest piece does not grow: its owner
+  // may be looking at it.
+  if (first_ != last_ && bytes <= last_->capacity - last_->end) {
+    memcpy(last_->memory + last_->end, piece->bytes(), bytes);
+    last_->end += bytes;
+    return;
+  }
+  if (bytes <= worth_moving && loop_.buffers().scarce()) {
+    BufferRef moved = loop_.buffers().apart(worth_moving);
+    memcpy(moved->memory, piece->bytes(), bytes);
+    moved->end = bytes;
+    piece = std::move(moved);
+  }
   Buffer* raw = piece.release();
   raw->next = nullptr;
   (first_ == nullptr ? first_ : last_->next) = raw;
   last_ = raw;
 }
 
+void Stream::need(uint32_t bytes) {
+  needed_ = bytes;
+  receive_more();
+}
+
 void Stream::took(uint32_t bytes) {
   input_bytes_ -= bytes;
+  needed_ = 0;
   receive_more();
 }
 
@@ -177,21 +204,54 @@ void Stream::put_back(BufferRef piece) {
 void Stream::gather(uint32_t bytes) {
   bytes = std::min(bytes, input_bytes_);
   if (first_ == nullptr || first_->size() >= bytes) return;
-  BufferRef joined = loop_.buffers().sized(std::max(bytes, input_bytes_));
-  while (first_ != nullptr && joined->capacity - joined->end >= first_->size()) {
-    BufferRef piece(first_, BufferReturn{&loop_.buffers()});
-    first_ = piece->next;
-    memcpy(joined->memory + joined->end, piece->bytes(), piece->size());
-    joined->end += piece->size();
-    input_bytes_ -= piece->size();
+  if (first_->capacity - first_->begin < bytes) {
+    // With room to grow: a long head that comes in small pieces is not copied anew for each.
+    BufferRef joined = loop_.buffers().sized(std::max(bytes, 2 * first_->size()));
+    memcpy(joined->memory, first_->bytes(), first_->size());
+    joined->end = first_->size();
+    joined->next = first_->next;
+    if (last_ == first_) last_ = joined.get();
+    BufferRef(std::exchange(first_, joined.release()), BufferReturn{&loop_.buffers()}).reset();
   }
-  if (first_ == nullptr) last_ = nullptr;
-  put_back(std::move(joined));
+  while (first_->size() < bytes) {
+    Buffer* piece = first_->next;
+    uint32_t part = std::min(piece->size(), first_->capacity - first_->end);
+    memcpy(first_->memory + first_->end, piece->bytes(), part);
+    first_->end += part;
+    piece->begin += part;
+    if (piece->size() > 0) continue;
+    first_->next = piece->next;
+    if (last_ == piece) last_ = first_;
+    BufferRef(piece, BufferReturn{&loop_.buffers()}).reset();
+  }
+}
+
+void Stream::receive_in_bulk(bool bulk) {
+  if (bulk == bulk_) return;
+  bulk_ = bulk;
+  // Also the other way round: a connection that waits for its next message must not hold a large buffer.
+  if (receiving_ && !stopping_) stop_receiving();
 }
 
 void Stream::stop_receiving() {
   stopping_ = true;
-  loop_.ring().cancel(receive_);
+  cancel(receive_);
+}
+
+void Stream::cancel(Operation& operation) {
+  ++cancels_;
+  loop_.ring().cancel(operation, cancel_);
+}
+
+void Stream::cancelled(Operation& operation, int32_t result, uint32_t) {
+  Stream& self = static_cast<Cancel&>(operation).stream;
+  --self.cancels_;
+  if (result == -ENOENT) {
+    // What has not completed by now was just being tried again and is asked once more.
+    if (self.receiving_ && self.stopping_) self.cancel(self.receive_);
+    if (self.released_ && (self.sending_ || self.connecting_)) self.cancel(self.transmit_);
+  }
+  if (self.released_) self.finish_release();
 }
 
 void Stream::pause() {
@@ -227,34 +287,17 @@ void Stream::transmit_more() {
   }
   sending_ = true;
   constexpr int flags = MSG_WAITALL | MSG_NOSIGNAL;
-  io_uring_sqe* entry = loop_.ring().prepare(transmit_);
   if (out_first_->next == nullptr) {
-    expected_ = out_first_->size();
-    io_uring_prep_send(entry, fd(), out_first_->bytes(), expected_, flags);
+    io_uring_prep_send(loop_.ring().prepare(transmit_), fd(), out_first_->bytes(), out_first_->size(), flags);
     return;
   }
-  // The vectors are read when the request is submitted; a turn never prepares more requests than the ring holds
-  // without submitting.
-  struct Vectors {
-    msghdr message;
-    std::array<iovec, most_pieces_in_a_write> pieces;
-  };
-  thread_local std::array<Vectors, 256> scratch;
-  thread_local size_t next_scratch = 0;
-  if (next_scratch == scratch.size()) {
-    next_scratch = 0;
-    io_uring_submit(&loop_.ring().native());
-  }
-  Vectors& vectors = scratch[next_scratch++];
-  vectors.message = {};
+  auto& vectors = loop_.ring().scratch<Vectors>();
   vectors.message.msg_iov = vectors.pieces.data();
-  expected_ = 0;
   for (Buffer* piece = out_first_; piece != nullptr && vectors.message.msg_iovlen < most_pieces_in_a_write;
        piece = piece->next) {
     vectors.pieces[vectors.message.msg_iovlen++] = {piece->bytes(), piece->size()};
-    expected_ += piece->size();
   }
-  io_uring_prep_sendmsg(entry, fd(), &vectors.message, flags);
+  io_uring_prep_sendmsg(loop_.ring().prepare(transmit_), fd(), &vectors.message, flags);
 }
 
 void Stream::transmitted(Operation& operation, int32_t result, uint32_t) {
@@ -262,6 +305,10 @@ void Stream::transmitted(Operation& operation, int32_t result, uint32_t) {
   self.sending_ = false;
   if (self.released_) {
     self.finish_release();
+    return;
+  }
+  if (result == -EINTR) {
+    self.transmit_more();
     return;
   }
   if (result <= 0) {
@@ -281,6 +328,7 @@ void Stream::transmitted(Operation& operation, int32_t result, uint32_t) {
     BufferRef(piece, BufferReturn{&self.loop_.buffers()}).reset();
   }
   if (self.out_first_ == nullptr) self.out_last_ = nullptr;
+  if (self.error_ != 0) self.drop_output();
   self.transmit_more();
   if (self.unsent_ == 0 && self.wake_when_sent_) self.changed();
 }
@@ -331,12 +379,12 @@ void Stream::release() {
     setsockopt(fd(), SOL_SOCKET, SO_LINGER, &abort, sizeof abort);
   }
   if (receiving_ && !stopping_) stop_receiving();
-  if (sending_ || connecting_) loop_.ring().cancel(transmit_);
+  if (sending_ || connecting_) cancel(transmit_);
   finish_release();
 }
 
 void Stream::finish_release() {
-  if (receiving_ || sending_ || connecting_) return;
+  if (receiving_ || sending_ || connecting_ || cancels_ > 0) return;
   drop_output();
   this->~Stream();
   FramePool::release(this, sizeof(Stream));

@@ -35,7 +35,8 @@ class Stream {
 
   // Who is told of changes; null: nobody (an idle connection in a pool has its own way, see `watch`).
   void wake(Waker* waker) { waker_ = waker; }
-  // Instead of a waker: called on any event while nobody reads (data, end or error on an idle connection).
+  // Instead of a waker: called on any event while nobody reads (data, end or error on an idle connection). It may
+  // release the stream.
   using Watcher = void (*)(Stream& self, void* context);
   void watch(Watcher watcher, void* context) {
     watcher_ = watcher;
@@ -54,10 +55,14 @@ class Stream {
   [[nodiscard]] BufferRef take();                // the oldest piece
   [[nodiscard]] BufferRef take(uint32_t bytes);  // that many bytes of it; copies only when the rest must stay
   void put_back(BufferRef piece);                // becomes the oldest again
-  // Joins queued pieces so that at least `bytes` are contiguous, where that many are there.
+  // Joins queued pieces so that at least `bytes` are contiguous, where that many are there. Bytes of the oldest piece
+  // stay where they are if it has room for the others.
   void gather(uint32_t bytes);
+  // Receives until at least that many bytes are queued, however scarce buffers are; until some are taken.
+  void need(uint32_t bytes);
   // A long body follows: receive it in large pieces, one at a time, instead of as it comes.
-  void receive_in_bulk(bool bulk) { bulk_ = bulk; }
+  void receive_in_bulk(bool bulk);
+  [[nodiscard]] bool in_bulk() const { return bulk_; }
   // Stops receiving; `paused()` when nothing can arrive any more. What had arrived stays readable.
   void pause();
   [[nodiscard]] bool paused() const { return paused_ && !receiving_; }
@@ -87,6 +92,9 @@ class Stream {
   struct Transmit : Operation {
     Stream& stream;
   };
+  struct Cancel : Operation {
+    Stream& stream;
+  };
 
   Stream(Loop& loop, Fd socket);
   ~Stream();
@@ -94,6 +102,7 @@ class Stream {
   static void received(Operation& operation, int32_t result, uint32_t flags);
   static void transmitted(Operation& operation, int32_t result, uint32_t flags);
   static void connected(Operation& operation, int32_t result, uint32_t flags);
+  static void cancelled(Operation& operation, int32_t result, uint32_t flags);
 
   void receive_more();
   void append(BufferRef piece);
@@ -103,6 +112,7 @@ class Stream {
   void fail(int error);
   void changed();
   void stop_receiving();
+  void cancel(Operation& operation);
   void release();
   void finish_release();
   [[nodiscard]] uint32_t window() const;
@@ -112,18 +122,20 @@ class Stream {
   int error_ = 0;
   Receive receive_;
   Transmit transmit_;
+  Cancel cancel_;
   Waker* waker_ = nullptr;
   Watcher watcher_ = nullptr;
   void* watcher_context_ = nullptr;
   Buffer* first_ = nullptr;  // input, oldest first
   Buffer* last_ = nullptr;
-  Buffer* out_first_ = nullptr;  // output, the first `in_flight_` pieces belong to the kernel
+  Buffer* out_first_ = nullptr;  // output; while `sending_` its first pieces belong to the kernel
   Buffer* out_last_ = nullptr;
   Buffer* bulk_target_ = nullptr;  // what a bulk receive writes to
   uint64_t sent_bytes_ = 0;
   uint32_t input_bytes_ = 0;
   uint32_t unsent_ = 0;
-  uint32_t expected_ = 0;  // bytes of the write in flight
+  uint32_t needed_ = 0;
+  uint8_t cancels_ = 0;  // cancel requests that have not answered yet
   bool receiving_ : 1 = false;
   bool stopping_ : 1 = false;  // a cancel of the receive is under way
   bool paused_ : 1 = false;
@@ -137,6 +149,7 @@ class Stream {
   bool reset_ : 1 = false;
   bool released_ : 1 = false;
 };
+static_assert(sizeof(Stream) <= 192, "an idle connection is three cache lines of this and no buffer");
 
 // A socket for an outgoing TCP connection: non-delaying, with keep-alive probes, close-on-exec.
 [[nodiscard]] Result<Fd> open_tcp_socket(const Endpoint& destination);

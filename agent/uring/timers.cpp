@@ -27,19 +27,19 @@ TimerWheel::TimerWheel(MonotonicTime start) : start_(start) {
 // Rounded up: the tick that contains `when` would be up to one tick early.
 uint64_t TimerWheel::tick_of(MonotonicTime when) const {
   if (when <= start_) return 0;
-  return static_cast<uint64_t>((when - start_ + tick_length - Nanoseconds(1)) / tick_length);
+  return static_cast<uint64_t>((when - start_ - Nanoseconds(1)) / tick_length) + 1;
 }
 
 void TimerWheel::arm(Timer& timer, MonotonicTime when) {
   timer.disarm();
-  constexpr uint64_t farthest = (1ull << (slot_bits * levels)) - 1;
-  timer.tick_ = std::min(std::max(tick_of(when), current_ + 1), current_ + farthest);
-  timer.wheel_ = this;
+  timer.tick_ = std::max(tick_of(when), current_ + 1);
   insert(timer);
 }
 
 TimerWheel::Slot& TimerWheel::slot_for(uint64_t tick) {
-  uint64_t distance = tick - current_;
+  constexpr uint64_t farthest = (1ull << (slot_bits * levels)) - 1;
+  uint64_t distance = std::min(tick - current_, farthest);
+  tick = current_ + distance;
   unsigned level = 0;
   while (level + 1 < levels && distance >> (slot_bits * (level + 1)) != 0) ++level;
   if (level == 0) occupied_ |= 1ull << (tick & (slots - 1));
@@ -70,11 +70,7 @@ void TimerWheel::expire_slot(unsigned index) {
   while (head.next_ != &head) {
     Timer& timer = *head.next_;
     timer.disarm();
-    if (timer.tick_ > current_) {
-      insert(timer);
-    } else {
-      timer.expired_(timer);
-    }
+    timer.expired_(timer);
   }
 }
 
@@ -82,6 +78,9 @@ void TimerWheel::advance(MonotonicTime now) {
   // Rounded down: a tick is run when it has passed completely.
   uint64_t target = now <= start_ ? 0 : static_cast<uint64_t>((now - start_) / tick_length);
   while (current_ < target) {
+    // With nothing due before the next cascade the ticks up to it need no look: a process that was stopped for an
+    // hour is back at once.
+    if (occupied_ == 0) current_ = std::max(current_, std::min(target, (current_ | (slots - 1)) + 1) - 1);
     ++current_;
     for (unsigned level = 1; level < levels && (current_ & ((1ull << (slot_bits * level)) - 1)) == 0; ++level)
       cascade(level);

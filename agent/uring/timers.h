@@ -9,8 +9,6 @@
 
 namespace lunar::uring {
 
-class TimerWheel;
-
 // Embedded in whatever waits; it leaves the wheel when destroyed.
 class Timer {
  public:
@@ -27,7 +25,6 @@ class Timer {
   friend class TimerWheel;
   Timer* next_ = nullptr;
   Timer* previous_ = nullptr;
-  TimerWheel* wheel_ = nullptr;
   uint64_t tick_ = 0;
   Expired expired_;
 };
@@ -45,10 +42,9 @@ class TimerWheel {
   [[nodiscard]] Nanoseconds until_next(MonotonicTime now, Nanoseconds longest) const;
 
  private:
-  friend class Timer;
   static constexpr unsigned slot_bits = 6;
   static constexpr unsigned slots = 1u << slot_bits;
-  static constexpr unsigned levels = 4;
+  static constexpr unsigned levels = 4;  // together 4.6 hours; what is farther waits in the last slot for its turn
 
   struct Slot {
     Timer head{nullptr};
