@@ -59,7 +59,7 @@ struct FailsafeReport {
   };
   std::vector<Transition> transitions;
   [[nodiscard]] nlohmann::json to_json() const;
-  [[nodiscard]] static FailsafeReport from_json(const nlohmann::json& json);  // lenient: absent members keep defaults
+  [[nodiscard]] static FailsafeReport from_json(const nlohmann::json& report);  // lenient: absent members keep defaults
 };
 
 class GatewayView {

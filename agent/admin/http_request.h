@@ -29,10 +29,14 @@ class RequestReader {
 
   enum class State : uint8_t { incomplete, complete, refused };
 
+  explicit RequestReader(size_t body_limit = kBodyLimit) : body_limit_(body_limit) {}
+
   // Takes bytes up to the end of the request; returns how many. The rest belongs to the next request.
   size_t feed(std::string_view bytes);
   [[nodiscard]] State state() const { return state_; }
-  [[nodiscard]] bool started() const { return in_body_ || !head_.empty(); }
+  [[nodiscard]] bool started() const { return head_known_ || !head_.empty(); }
+  // The request without its body, as soon as its head is complete; nullptr before.
+  [[nodiscard]] const HttpRequest* head() const { return head_known_ ? &request_ : nullptr; }
   [[nodiscard]] int refusal() const { return refusal_; }  // status: 400, 411, 413, 431, 505
   // True once after a head that asked for 100-continue whose body is awaited.
   [[nodiscard]] bool take_continue();
@@ -41,11 +45,12 @@ class RequestReader {
 
  private:
   void refuse(int status);
-  void head_complete();
+  void read_head();
 
+  size_t body_limit_;
   State state_ = State::incomplete;
   int refusal_ = 0;
-  bool in_body_ = false;
+  bool head_known_ = false;
   bool wants_continue_ = false;
   size_t scanned_ = 0;
   size_t body_left_ = 0;

@@ -1,19 +1,19 @@
-// A small HTTP/1.1 server for the control plane on an sd_event loop: unix and TCP listeners, keep-alive, streamed
+// A small HTTP/1.1 server for the control plane on an event loop: unix and TCP listeners, keep-alive, streamed
 // answers. Slow, silent and greedy peers cost a bounded amount of memory and time and hold up nobody else.
 #pragma once
-
-#include <systemd/sd-event.h>
 
 #include <chrono>
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "agent/admin/http_request.h"
+#include "agent/base/event_loop.h"
 #include "agent/base/fd.h"
 #include "flowengine/result.h"
 
@@ -58,22 +58,35 @@ class HttpReply {
 
 using HttpService = std::function<void(const HttpRequest&, HttpReply)>;
 
+// Access rules differ by listener.
+struct HttpListener {
+  HttpService service;
+  // Judges a request by its head, before a body is read: what it returns is the answer, and the connection ends.
+  std::function<std::optional<HttpResponse>(const HttpRequest& head)> gate;
+  size_t body_limit = RequestReader::kBodyLimit;
+};
+
 class HttpServer {
  public:
-  HttpServer(sd_event* loop, HttpLimits limits = {});
+  explicit HttpServer(EventLoop& loop, HttpLimits limits = {});
   HttpServer(const HttpServer&) = delete;
   HttpServer& operator=(const HttpServer&) = delete;
   ~HttpServer();  // closes listeners and connections
 
-  // Serves a bound and listening stream socket; access rules differ by listener, so each has its own service.
-  Result<> serve(Fd listener, HttpService service);
+  // Takes a bound and listening stream socket.
+  Result<> serve(Fd socket, HttpListener listener);
   void close_listeners();
   [[nodiscard]] size_t connections() const;
 
  private:
-  friend class HttpConnection;
+  struct Listening;
+  void accept(Listening& listening);
+
   struct State;
   std::unique_ptr<State> state_;
 };
+
+// {"msg": what failed, "error": the cause}.
+[[nodiscard]] HttpResponse error_response(int status, std::string_view message, std::string_view cause);
 
 }  // namespace lunar::admin

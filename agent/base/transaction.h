@@ -51,8 +51,8 @@ struct TransactionRecord {
   uint64_t bytes_in = 0;  // body bytes from the client; of an opaque connection all bytes
   uint64_t bytes_out = 0;
   uint64_t cgroup_id = 0;
-  uint64_t netns_cookie = 0;
-  uint32_t pid = 0;  // 0: unknown (explicit modes)
+  uint64_t process_started_ns = 0;  // of the caller's process, as in redirect's Origin
+  uint32_t pid = 0;                 // 0: unknown (explicit modes)
   uint32_t uid = 0;
   std::array<char, 16> comm{};
   Endpoint destination;  // where the gateway connected to, or would have
