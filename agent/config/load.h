@@ -21,11 +21,10 @@ using Environment = std::map<std::string, std::string, std::less<>>;
 // --name=value or --name value for every option of the table, and the few words below. An unknown or incomplete
 // argument is a usage error (exit code 2).
 struct CommandLine {
-  enum class Action : uint8_t { run, dump_config, help, version };
+  enum class Action : uint8_t { run, check, dump_config, help, version };
   Action action = Action::run;
   std::string role;                                           // --role, empty for the supervisor
-  std::optional<std::string> config_dir;                      // --config-dir
-  std::vector<std::pair<std::string, std::string>> settings;  // path of the option and its text
+  std::vector<std::pair<std::string, std::string>> settings;  // path of the option (config_dir too) and its text
 };
 [[nodiscard]] Result<CommandLine> parse_command_line(std::span<const char* const> arguments);  // without argv[0]
 
@@ -39,8 +38,8 @@ struct LoadedConfig {
 [[nodiscard]] LoadedConfig resolve_config(const CommandLine& command_line, const Environment& environment,
                                           std::optional<std::string_view> file_text);
 
-// The same with lunard.yaml of the configuration directory; also decides what depends on the machine: the TLS listener
-// (does the certificate exist?) and a generated instance id.
+// The same with lunard.yaml of the configuration directory. Also decides what depends on the machine: a generated
+// instance id, absolute paths, and no TLS listener where its certificate does not exist.
 [[nodiscard]] LoadedConfig load_lunard_config(const CommandLine& command_line, const Environment& environment);
 
 // The effective configuration as a lunard.yaml, secrets masked.

@@ -1,5 +1,5 @@
-// The settings of lunard.yaml as values. Defaults, ranges, names and help are in the option table (options.cpp), which
-// also fills this struct: use default_config() where a struct with defaults is wanted.
+// The settings of lunard.yaml as values. Defaults, ranges, names and help are in the option table (option_table.cpp),
+// which also fills this struct: use default_config() where a struct with defaults is wanted.
 #pragma once
 
 #include <chrono>
@@ -22,9 +22,8 @@ enum class RotateInterval : uint8_t { none, min5, min10, min30, hourly, daily, w
 
 struct ListenerConfig {  // nullopt: off
   std::optional<Endpoint> proxy, health, admin, metrics, connect;
-  std::optional<Endpoint> tls;
-  bool tls_if_certificate = false;  // tls was left at its default: it is opened only if tls_certificate exists
-  std::string tls_certificate;      // certificate chain and key; relative paths start at config_dir
+  std::optional<Endpoint> tls;  // after load: only if tls_certificate exists
+  std::string tls_certificate;  // certificate chain and key; relative paths start at config_dir
 };
 
 struct ControlConfig {
