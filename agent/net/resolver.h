@@ -1,0 +1,78 @@
+// Names to addresses by the system's resolver, on threads of its own so that no worker ever waits.
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+#include "agent/base/clock.h"
+#include "agent/base/endpoint.h"
+#include "flowengine/result.h"
+
+namespace lunar {
+
+using Endpoints = std::vector<Endpoint>;
+
+// getaddrinfo as a value, so that tests need no name server. In the order of preference; empty or an error: unknown.
+[[nodiscard]] Result<std::vector<IpAddress>> resolve_with_system(const std::string& host);
+
+class Resolver {
+ public:
+  using Done = std::function<void(Result<Endpoints>)>;
+  using Lookup = std::function<Result<std::vector<IpAddress>>(const std::string& host)>;
+
+  struct Settings {
+    unsigned threads = 4;
+    size_t queue_limit = 1024;  // lookups under way; beyond it a lookup fails at once
+    size_t cache_limit = 4096;
+    Nanoseconds found_ttl = std::chrono::seconds(10);
+    Nanoseconds missing_ttl = std::chrono::seconds(1);
+    Nanoseconds deadline = std::chrono::seconds(10);  // a lookup that waited longer for a thread fails
+  };
+
+  Resolver() : Resolver(Settings{}, resolve_with_system) {}
+  explicit Resolver(Settings settings, Lookup lookup);
+  Resolver(const Resolver&) = delete;
+  Resolver& operator=(const Resolver&) = delete;
+  ~Resolver();  // answers all that is waiting with an error, then joins the threads
+
+  // `done` is called exactly once: before resolve() returns when the answer is an address literal, cached or refused,
+  // else on a thread of the resolver. It must not block and must not throw. Lookups of one name share one query.
+  void resolve(std::string host, uint16_t port, Done done);
+
+ private:
+  struct Waiter {
+    uint16_t port;
+    Done done;
+  };
+  struct Query {
+    std::string host;
+    MonotonicTime expires;
+  };
+  struct Answer {
+    Result<std::vector<IpAddress>> addresses;
+    MonotonicTime expires;
+  };
+
+  void run();
+  void answer(const std::string& host, const Result<std::vector<IpAddress>>& addresses);
+  void remember(const std::string& host, const Result<std::vector<IpAddress>>& addresses, MonotonicTime now);
+
+  const Settings settings_;
+  const Lookup lookup_;
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  bool stopping_ = false;
+  std::deque<Query> queue_;
+  std::unordered_map<std::string, std::vector<Waiter>> waiting_;  // by name: queued or being looked up
+  std::unordered_map<std::string, Answer> cache_;
+  std::vector<std::thread> threads_;
+};
+
+}  // namespace lunar
