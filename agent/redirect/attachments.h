@@ -17,6 +17,7 @@ struct AttachOptions {
   Policy policy = Policy::capture;
   bool netns = false;           // also open listeners in the target's network namespace
   bool reset_existing = false;  // once, at attach: reset the connections that its processes have open
+  bool transient = false;       // not in the state file
 };
 
 struct Attachment {

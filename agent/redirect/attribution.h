@@ -9,6 +9,7 @@
 #include <string_view>
 #include <unordered_map>
 
+#include "agent/redirect/cgroup_names.h"
 #include "agent/redirect/original_dst.h"
 
 namespace lunar {
@@ -22,10 +23,6 @@ struct Process {
   std::string unit;       // systemd unit, unescaped: "foo-bar.service"
   std::string container;  // id, or name for machines
 };
-
-// Unit and container named by a cgroup path; pure.
-[[nodiscard]] std::string unit_of_cgroup(std::string_view path);
-[[nodiscard]] std::string container_of_cgroup(std::string_view path);
 
 class Attribution {
  public:
