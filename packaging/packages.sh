@@ -1,5 +1,6 @@
 # shellcheck shell=bash
 # Installing what the lists in debian-packages/ name. Sourced by quickstart and test, which set `packaging`.
+: "${packaging:?}"
 
 say() {
   if [[ -t 1 && -z ${NO_COLOR-} ]]; then printf '\033[1m== %s\033[0m\n' "$*"; else printf '== %s\n' "$*"; fi
