@@ -6,9 +6,11 @@
 #include <deque>
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "agent/base/clock.h"
@@ -33,44 +35,49 @@ class Resolver {
     size_t cache_limit = 4096;
     Nanoseconds found_ttl = std::chrono::seconds(10);
     Nanoseconds missing_ttl = std::chrono::seconds(1);
-    Nanoseconds deadline = std::chrono::seconds(10);  // a lookup that waited longer for a thread fails
+    Nanoseconds deadline = std::chrono::seconds(10);  // no answer by then is an error
   };
 
   Resolver() : Resolver(Settings{}, resolve_with_system) {}
   explicit Resolver(Settings settings, Lookup lookup);
   Resolver(const Resolver&) = delete;
   Resolver& operator=(const Resolver&) = delete;
-  ~Resolver();  // answers all that is waiting with an error, then joins the threads
+  ~Resolver();  // answers all that is waiting with an error, then joins the threads (as long as getaddrinfo takes)
 
   // `done` is called exactly once: before resolve() returns when the answer is an address literal, cached or refused,
   // else on a thread of the resolver. It must not block and must not throw. Lookups of one name share one query.
   void resolve(std::string host, uint16_t port, Done done);
 
  private:
+  using Addresses = Result<std::vector<IpAddress>>;
   struct Waiter {
     uint16_t port;
     Done done;
   };
-  struct Query {
-    std::string host;
+  struct UnderWay {
     MonotonicTime expires;
+    std::vector<Waiter> waiters;
   };
   struct Answer {
-    Result<std::vector<IpAddress>> addresses;
+    Addresses addresses;
     MonotonicTime expires;
   };
 
-  void run();
-  void answer(const std::string& host, const Result<std::vector<IpAddress>>& addresses);
-  void remember(const std::string& host, const Result<std::vector<IpAddress>>& addresses, MonotonicTime now);
+  std::optional<Addresses> enlist(const std::string& host, uint16_t port, Done& done);
+  void look_up_names();
+  // getaddrinfo cannot be interrupted, so this thread answers in its place when all others are stuck in it.
+  void watch_deadlines();
+  std::vector<Waiter> take_waiters(const std::string& host);
+  void remember(const std::string& host, const Addresses& addresses, MonotonicTime now);
 
   const Settings settings_;
   const Lookup lookup_;
   std::mutex mutex_;
-  std::condition_variable wake_;
+  std::condition_variable work_, deadline_;
   bool stopping_ = false;
-  std::deque<Query> queue_;
-  std::unordered_map<std::string, std::vector<Waiter>> waiting_;  // by name: queued or being looked up
+  std::deque<std::string> queue_;
+  std::deque<std::pair<MonotonicTime, std::string>> expiries_;  // in order, because all deadlines are as long
+  std::unordered_map<std::string, UnderWay> waiting_;           // by name: queued or being looked up
   std::unordered_map<std::string, Answer> cache_;
   std::vector<std::thread> threads_;
 };
