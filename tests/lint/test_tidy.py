@@ -6,6 +6,7 @@ A file that was clean is not looked at again until it, a header of ours that it 
 import hashlib
 import json
 import os
+import platform
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,15 +15,27 @@ import layering
 import pytest
 import tree
 
-BUILD = Path(os.environ["LUNAR_BUILD_DIR"])
 CLEAN = tree.ROOT / "build/tidy-clean"
 TIDY = "clang-tidy-19"
+# The kernel's part is not in compile_commands.json; these are the options that matter of bpf/BpfObject.cmake.
+BPF_OPTIONS = ["-target", "bpf", "-O2", "-I.", f"-I/usr/include/{platform.machine()}-linux-gnu"]
 
 
 def sources() -> list:
-    compiled = json.loads((BUILD / "compile_commands.json").read_text())
+    compiled = json.loads((tree.BUILD / "compile_commands.json").read_text())
     paths = {os.path.relpath(entry["file"], tree.ROOT) for entry in compiled}
-    return sorted(path for path in paths if layering.room(path) and path in set(tree.files()))
+    tracked = set(tree.files())
+    return sorted(path for path in paths | kernel_sources() if layering.room(path) and path in tracked)
+
+
+def kernel_sources() -> set:
+    return {path for path in tree.files() if path.endswith(".bpf.c")}
+
+
+def command(path: str) -> list:
+    if path in kernel_sources():
+        return [TIDY, "--quiet", path, "--", *BPF_OPTIONS]
+    return [TIDY, "-p", tree.BUILD, "--quiet", path]
 
 
 def included(path: str, seen: set) -> set:
@@ -44,7 +57,7 @@ def findings(path: str) -> str:
     mark = CLEAN / fingerprint(path)
     if mark.exists():
         return ""
-    done = subprocess.run([TIDY, "-p", BUILD, "--quiet", path], cwd=tree.ROOT, capture_output=True, text=True)
+    done = subprocess.run(command(path), cwd=tree.ROOT, capture_output=True, text=True)
     if done.returncode == 0:
         mark.touch()
         return ""

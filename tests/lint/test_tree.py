@@ -1,6 +1,5 @@
 """The rules of CONTRIBUTING.md, held against every file. A failure names file and line, and the way out."""
 
-import os
 import subprocess
 from pathlib import Path
 
@@ -11,7 +10,6 @@ import purity
 import pytest
 import tree
 
-BUILD = Path(os.environ["LUNAR_BUILD_DIR"])
 OWN = "tests/lint/"  # holds the bad examples
 
 
@@ -35,7 +33,7 @@ def test_every_library_has_one_home():
 
 def test_pure_folders_reach_for_nothing():
     report([finding for library, name in purity.PURE.items()
-            for finding in purity.check_symbols(purity.undefined_symbols(BUILD / library), name)])
+            for finding in purity.check_symbols(purity.undefined_symbols(tree.BUILD / library), name)])
 
 
 def test_files_are_short():

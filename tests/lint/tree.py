@@ -1,11 +1,13 @@
 """The repository as the lints see it: what git tracks or would track."""
 
+import os
 import subprocess
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+BUILD = Path(os.environ.get("LUNAR_BUILD_DIR", ROOT / "build/dev"))  # CTest sets it
 CODE = (".cpp", ".h", ".c")
 SCRIPTS = (".py", ".sh")
 

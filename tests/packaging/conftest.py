@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from container import Container
-from debian_tree import debian_tree
+from debian_tree import TOOLS, debian_tree
 from world import World
 
 BUILD = Path(os.environ["LUNAR_BUILD_DIR"])  # set by CTest: holds the programs and CPackConfig.cmake
@@ -38,7 +38,7 @@ def newer_package(tmp_path_factory) -> Path:
 def tree(package) -> Path:
     """A Debian that has what the package depends on, since the containers have no network to fetch it from."""
     depends = [alternative.split()[0] for alternative in field(package, "Depends").split(",")]
-    return debian_tree(CACHE, depends)
+    return debian_tree(CACHE, [*TOOLS, *depends])
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 BOOT = Path(__file__).with_name("boot_container")
+SYSTEMD = ("/lib/systemd/systemd", "--log-target=journal")
 
 
 class CommandFailed(AssertionError):
@@ -49,22 +50,19 @@ def wait_for(what: str, condition, seconds: float):
 class Container:
     """Booted by `with`; left empty-handed: its processes, cgroup, mounts and namespaces end with the block."""
 
-    def __init__(self, tree: Path, isolated_network: bool = True):
+    def __init__(self, tree: Path, scratch: Path | None = None, isolated_network: bool = True):
+        """What it writes goes to memory, or to scratch/upper where that exists."""
         self.tree = tree
         self.isolated_network = isolated_network
         self.cgroup = own_cgroup() / f"lunar-container-{os.getpid()}-{id(self):x}"
-        self.scratch = tree.parent / "scratch"  # covered by a mount that only the container sees
+        self.scratch = scratch or tree.parent / "scratch"  # covered by a mount that only the container sees
         self.launcher = None
         self.init = 0
 
     def __enter__(self):
         self.cgroup.mkdir()
         self.scratch.mkdir(exist_ok=True)
-        namespaces = ["--pid", "--mount", "--ipc", "--uts"] + (["--net"] if self.isolated_network else [])
-        self.launcher = subprocess.Popen(
-            ["unshare", *namespaces, "--fork", "--kill-child=KILL", "--propagation", "private", "--",
-             BOOT, "join", self.cgroup, self.tree, self.scratch],
-            stdin=subprocess.DEVNULL, start_new_session=True)
+        self.launcher = subprocess.Popen(self.boot_command(*SYSTEMD), stdin=subprocess.DEVNULL, start_new_session=True)
         try:
             self.init = wait_for("the container's first process", self._first_child, 10)
             wait_for("systemd as PID 1", self._is_systemd, 20)
@@ -74,6 +72,22 @@ class Container:
             raise
         return self
 
+    def boot_command(self, *first_process) -> list:
+        return ["unshare", *self.namespaces(), "--fork", "--kill-child=KILL", "--propagation", "private", "--",
+                BOOT, "join", self.cgroup, self.tree, self.scratch, *first_process]
+
+    def namespaces(self) -> list:
+        return ["--pid", "--mount", "--ipc", "--uts"] + (["--net"] if self.isolated_network else [])
+
+    def run_without_systemd(self, *argv) -> int:
+        """Runs the command as PID 1, its output on ours; instead of `with`."""
+        self.cgroup.mkdir()
+        self.scratch.mkdir(exist_ok=True)
+        try:
+            return subprocess.run(self.boot_command(*argv), stdin=subprocess.DEVNULL).returncode
+        finally:
+            self._remove_cgroup()
+
     def __exit__(self, *_):
         if self.init and self.launcher.poll() is None:
             os.kill(self.init, signal.SIGRTMIN + 4)  # systemd: power off, stopping every unit in order
@@ -81,9 +95,12 @@ class Container:
                 self.launcher.wait(timeout=45)
             except subprocess.TimeoutExpired:
                 pass
-        (self.cgroup / "cgroup.kill").write_text("1")
         self.launcher.kill()
         self.launcher.wait()
+        self._remove_cgroup()
+
+    def _remove_cgroup(self):
+        (self.cgroup / "cgroup.kill").write_text("1")
         wait_for("an empty container cgroup", lambda: "populated 0" in (self.cgroup / "cgroup.events").read_text(), 10)
         for folder, _, _ in os.walk(self.cgroup, topdown=False):
             os.rmdir(folder)
@@ -112,10 +129,9 @@ class Container:
         return Path(f"/proc/{self.init}/root") / path.lstrip("/")
 
     def command(self, *argv) -> list:
-        namespaces = ["--mount", "--pid", "--ipc", "--uts", "--cgroup"] + (["--net"] if self.isolated_network else [])
         environment = ["env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8", "HOME=/root",
                        "DEBIAN_FRONTEND=noninteractive"]
-        return ["nsenter", "--target", str(self.init), *namespaces, "--root", "--wd", "--", *environment,
+        return ["nsenter", "--target", str(self.init), *self.namespaces(), "--cgroup", "--root", "--wd", "--", *environment,
                 *map(str, argv)]
 
     def run(self, *argv, check=True, timeout=60) -> subprocess.CompletedProcess:

@@ -10,8 +10,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
-# systemd needs dbus to be spoken to; the rest are the tools that the tests use inside.
-TOOLS = ["systemd", "systemd-sysv", "dbus", "iproute2", "procps", "curl", "python3", "bpftool"]
+SYSTEM = ["systemd", "systemd-sysv", "dbus"]  # systemd is spoken to by way of dbus
+TOOLS = ["iproute2", "procps", "curl", "python3", "bpftool"]  # what the tests use inside
 
 MASKED = [
     "systemd-udevd.service", "systemd-udevd-control.socket", "systemd-udevd-kernel.socket",  # /sys is not ours
@@ -56,15 +56,13 @@ def apt_environment() -> dict:
 
 
 def debian_tree(cache: Path, packages: list) -> Path:
-    """The tree with TOOLS and `packages` in it. A tree that was not finished is made anew."""
-    wanted = sorted({*TOOLS, *packages})
+    """The tree with SYSTEM and `packages` in it. A tree that was not finished is made anew."""
+    wanted = sorted({*SYSTEM, *packages})
     name = hashlib.sha256("\n".join([release(), *wanted, *MASKED, *map(str, apt_sources())]).encode()).hexdigest()[:12]
     tree = cache / f"debian-{release()}-{name}"
     if tree.is_dir():
         return tree
     cache.mkdir(parents=True, exist_ok=True)
-    for stale in cache.glob("debian-*"):
-        shutil.rmtree(stale)
     unfinished = cache / f"unfinished-{os.getpid()}"
     shutil.rmtree(unfinished, ignore_errors=True)
     make_tree(unfinished, wanted)
