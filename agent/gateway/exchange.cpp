@@ -1,0 +1,297 @@
+#include "agent/gateway/exchange.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "agent/http/serializer.h"
+
+namespace lunar::gateway {
+namespace {
+
+// On its way to a peer while the next piece is received.
+constexpr uint32_t in_flight_limit = uring::BufferPool::bulk_size;
+// More than this is not kept for sending it again.
+constexpr size_t kept_limit = 64 * 1024;
+// A body with this much left is received in large pieces.
+constexpr uint64_t bulk_threshold = 128 * 1024;
+
+// Whether the peer's application cannot have seen what was sent behind the first `before` bytes. Only a FIN proves
+// it: it confirms all that had arrived when it was sent, while a reset (ECONNRESET) is not read for confirmations.
+// EPIPE is a reset that followed a FIN. bytes_acked counts the SYN as well (Linux 4.1).
+bool provably_unseen(const uring::Stream& upstream, uint64_t before) {
+  if (upstream.error() != 0 && upstream.error() != EPIPE) return false;
+  struct {
+    tcp_info known;
+    uint64_t pacing_rate, max_pacing_rate, bytes_acked;
+  } info{};
+  static_assert(sizeof(tcp_info) == 104, "the kernel's structure goes on with 64-bit members here");
+  socklen_t length = sizeof info;
+  return getsockopt(upstream.fd(), IPPROTO_TCP, TCP_INFO, &info, &length) == 0 && length == sizeof info &&
+         info.bytes_acked <= before + 1;
+}
+
+}  // namespace
+
+Exchange::Exchange(Session& session, Request request)
+    : session_(session), request_(std::move(request)), progress_(session.worker.loop().now()) {
+  request_done_ = request_.body.done();
+}
+
+void Exchange::begin(uring::BufferRef first) {
+  sent_before_ = session_.upstream->sent_bytes();
+  session_.upstream->wake_when_sent(false);
+  session_.client->wake_when_sent(false);
+  request_.draft.provider_started = session_.worker.loop().now();
+  if (request_.keeping) request_.kept.assign(first->bytes(), first->size());
+  session_.upstream->send(std::move(first));
+}
+
+Exchange::State Exchange::step() {
+  if (session_.client->error() != 0) {
+    session_.upstream->reset_on_close();
+    return end(State::reset, Termination::client_abort);
+  }
+  if (State state = relay_request_body(); state != State::going) return state;
+  if (State state = relay_response(); state != State::going) return state;
+  bool upstream_over = session_.upstream->error() != 0 || session_.upstream->ended();
+  if (upstream_over && session_.upstream->input() == nullptr) {
+    if (State state = provider_gone(); state != State::going) return state;
+  }
+  if (State state = check_deadlines(); state != State::going) return state;
+  choose_wakeups();
+  return State::going;
+}
+
+// Request
+
+Exchange::State Exchange::relay_request_body() {
+  uring::Stream& client = *session_.client;
+  while (!request_done_ && client.input() != nullptr && session_.upstream->unsent() < in_flight_limit) {
+    auto step = request_.body.scan(client.input()->view());
+    if (step.malformed) return become_opaque(OpaqueReason::malformed);
+    client.receive_in_bulk(!step.done && request_.body.remaining() > bulk_threshold);
+    send_request(client.take(static_cast<uint32_t>(step.consumed)));
+    request_done_ = step.done;
+  }
+  if (client.ended() && !client_finished_) {
+    // Half a close, as many simple clients do behind their request; or the end of a client in the middle of one.
+    client_finished_ = true;
+    request_done_ = true;
+    close_client_ = true;
+    if (!request_.explicit_mode) session_.upstream->finish_sending();
+  }
+  return State::going;
+}
+
+void Exchange::send_request(uring::BufferRef piece) {
+  progress_ = session_.worker.loop().now();
+  request_.draft.bytes_in += piece->size();
+  if (request_.keeping && request_.kept.size() + piece->size() <= kept_limit) {
+    request_.kept.append(piece->bytes(), piece->size());
+  } else {
+    request_.keeping = false;
+  }
+  session_.upstream->send(std::move(piece));
+}
+
+// Response
+
+Exchange::State Exchange::relay_response() {
+  uring::Stream& upstream = *session_.upstream;
+  while (!head_done_ && upstream.input() != nullptr) {
+    bool waiting = false;
+    if (State state = read_response_head(waiting); state != State::going) return state;
+    if (waiting) return State::going;
+  }
+  while (head_done_ && !response_.done() && upstream.input() != nullptr &&
+         session_.client->unsent() < in_flight_limit) {
+    auto step = response_.scan(upstream.input()->view());
+    if (step.malformed) return become_opaque(OpaqueReason::malformed);
+    upstream.receive_in_bulk(!step.done && response_.remaining() > bulk_threshold);
+    session_.client->send(upstream.take(static_cast<uint32_t>(step.consumed)));
+    progress_ = session_.worker.loop().now();
+  }
+  return head_done_ && response_.done() ? response_complete() : State::going;
+}
+
+Exchange::State Exchange::read_response_head(bool& waiting) {
+  uring::Stream& upstream = *session_.upstream;
+  response_started_ = true;
+  request_.keeping = false;
+  std::string_view bytes = upstream.input()->view();
+  http::ResponseHead& head = session_.worker.response_scratch();
+  switch (http::parse_response_head(bytes, request_.context, head)) {
+    case http::ParseState::incomplete:
+      if (upstream.input_bytes() > bytes.size()) {
+        upstream.gather(upstream.input_bytes());
+        return State::going;
+      }
+      if (upstream.end_seen()) return become_opaque(OpaqueReason::malformed);
+      upstream.need(uring::Stream::input_window);
+      waiting = true;
+      return State::going;
+    case http::ParseState::malformed:
+    case http::ParseState::too_large:
+      return become_opaque(OpaqueReason::malformed);
+    case http::ParseState::complete:
+      break;
+  }
+  if (head.interim()) {
+    session_.client->send(upstream.take(static_cast<uint32_t>(head.size)));
+    return State::going;
+  }
+  request_.draft.status = static_cast<uint16_t>(head.status);
+  if (head.status == 101) {
+    session_.client->send(upstream.take(static_cast<uint32_t>(head.size)));
+    return become_opaque(OpaqueReason::upgraded);
+  }
+  return forward_head(head, bytes);
+}
+
+Exchange::State Exchange::forward_head(http::ResponseHead& head, std::string_view bytes) {
+  uring::Stream& upstream = *session_.upstream;
+  head_done_ = true;
+  response_ = http::BodyScanner(head.framing);
+  response_keep_alive_ = head.keep_alive;
+  session_.upstream_pinned = session_.upstream_pinned || head.connection_auth;
+  bool shutting_down = session_.worker.phase() == Phase::shutting_down;
+  close_client_ = close_client_ || !head.keep_alive || !request_.keep_alive || shutting_down;
+
+  auto head_size = static_cast<uint32_t>(head.size);
+  auto step = response_.scan(bytes.substr(head_size));
+  auto body_size = static_cast<uint32_t>(step.consumed);
+  if (head.has_lunar || shutting_down || request_.explicit_mode) {
+    forward_rewritten_head(head, bytes.substr(0, head_size));
+    upstream.take(head_size).reset();
+    head_size = 0;
+  }
+  if (!step.done) upstream.receive_in_bulk(response_.remaining() > bulk_threshold);
+  if (head_size + body_size > 0) session_.client->send(upstream.take(head_size + body_size));
+  progress_ = session_.worker.loop().now();
+  return step.malformed ? become_opaque(OpaqueReason::malformed) : State::going;
+}
+
+void Exchange::forward_rewritten_head(const http::ResponseHead& head, std::string_view bytes) {
+  constexpr uint32_t room_for_connection = 64;
+  uring::BufferRef out =
+      session_.worker.loop().buffers().sized(static_cast<uint32_t>(bytes.size()) + room_for_connection);
+  std::span<char> space(out->memory, out->capacity);
+  if (request_.explicit_mode) {
+    out->end =
+        static_cast<uint32_t>(http::rewrite_response(bytes, head, close_client_ ? "close" : "keep-alive", space));
+  } else {
+    bool closing = session_.worker.phase() == Phase::shutting_down;
+    auto drop = [closing](const http::Field& field) {
+      return http::is_gateway_claim(field) || (closing && field.kind == http::FieldKind::connection);
+    };
+    out->end = static_cast<uint32_t>(
+        http::copy_without(bytes, head.fields, drop, space, closing ? "Connection: close\r\n" : std::string_view{}));
+  }
+  session_.client->send(std::move(out));
+}
+
+Exchange::State Exchange::response_complete() {
+  uring::Stream& upstream = *session_.upstream;
+  request_.draft.bytes_out = response_.data_bytes();
+  request_.draft.provider_ended = session_.worker.loop().now();
+  // Answered before the request was complete: what the client sends now may be the rest of it or the next one,
+  // and only the provider can tell.
+  if (!request_done_) return become_opaque(OpaqueReason::malformed);
+
+  bool reusable = response_keep_alive_ && request_.keep_alive && !client_finished_ && upstream.unsent() == 0 &&
+                  upstream.input() == nullptr && !upstream.end_seen() && upstream.error() == 0;
+  if (!reusable) {
+    session_.upstream.reset();
+  } else if (!session_.upstream_pinned) {
+    session_.worker.pool().put(request_.destination, std::move(session_.upstream));
+  }
+  return end(close_client_ ? State::finish : State::again, Termination::ok);
+}
+
+// Ends
+
+Exchange::State Exchange::end(State state, Termination termination) {
+  request_.draft.termination = termination;
+  return state;
+}
+
+Exchange::State Exchange::fail(Failure failure, Termination termination) {
+  if (response_started_) return end(State::finish, termination);
+  failure_ = failure;
+  return end(State::failed, termination);
+}
+
+Exchange::State Exchange::become_opaque(OpaqueReason reason) {
+  if (reason == OpaqueReason::malformed && request_.explicit_mode) {
+    if (head_done_ || !response_started_) return end(State::finish, Termination::provider_abort);
+    response_started_ = false;  // nothing of it was passed on
+    return fail(Failure::unreachable, Termination::provider_abort);
+  }
+  opaque_reason_ = reason;
+  return end(State::opaque, Termination::ok);
+}
+
+// The provider closed or reset, and everything that it had sent has been looked at.
+Exchange::State Exchange::provider_gone() {
+  uring::Stream& upstream = *session_.upstream;
+  if (may_send_again() && send_again()) return State::going;
+  if (upstream.error() == 0 && head_done_ && response_.complete_at_close()) {
+    close_client_ = true;
+    return response_complete();
+  }
+  request_.draft.bytes_out = response_.data_bytes();
+  bool never_connected =
+      !session_.upstream_reused && upstream.error() != 0 && upstream.sent_bytes() == 0 && !response_started_;
+  Termination termination = never_connected ? Termination::refused : Termination::provider_abort;
+  if (request_.explicit_mode) return fail(Failure::unreachable, termination);
+  if (never_connected) session_.note_unreachable();
+  if (upstream.error() == 0) return end(State::finish, termination);
+  // A reset destroys what the client's kernel has not delivered: it follows the bytes that came before it.
+  if (session_.client->unsent() > 0) return State::going;
+  return end(State::reset, termination);
+}
+
+bool Exchange::may_send_again() const {
+  if (response_started_ || !session_.upstream_reused || !request_.keeping) return false;
+  return request_.idempotent || provably_unseen(*session_.upstream, sent_before_);
+}
+
+bool Exchange::send_again() {
+  session_.upstream.reset();
+  if (!session_.connect(request_.destination)) return false;
+  WorkerStatistics::add(session_.worker.statistics().resent);
+  uring::BufferRef again = session_.worker.loop().buffers().sized(static_cast<uint32_t>(request_.kept.size()));
+  again->end = static_cast<uint32_t>(request_.kept.copy(again->memory, again->capacity));
+  sent_before_ = 0;
+  session_.upstream->send(std::move(again));
+  if (client_finished_) session_.upstream->finish_sending();
+  return true;
+}
+
+MonotonicTime Exchange::deadline() const {
+  if (session_.upstream->connecting()) return session_.connect_deadline;
+  if (!request_.explicit_mode) return MonotonicTime::max();
+  const TimeoutConfig& timeouts = session_.worker.config().timeouts;
+  return progress_ + (request_done_ ? timeouts.server : std::min(timeouts.client, timeouts.server));
+}
+
+Exchange::State Exchange::check_deadlines() {
+  if (session_.worker.phase() == Phase::ending) return end(State::reset, Termination::shutdown);
+  if (session_.worker.loop().now() < deadline()) return State::going;
+  bool connecting = session_.upstream->connecting();
+  if (request_.explicit_mode) return fail(connecting ? Failure::unreachable : Failure::timeout, Termination::timeout);
+  session_.note_unreachable();
+  return end(State::reset, Termination::timeout);
+}
+
+void Exchange::choose_wakeups() {
+  uring::Stream& upstream = *session_.upstream;
+  session_.client->wake_when_sent(upstream.input() != nullptr || upstream.error() != 0);
+  upstream.wake_when_sent(!request_done_ && session_.client->input() != nullptr);
+}
+
+}  // namespace lunar::gateway

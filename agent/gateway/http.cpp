@@ -1,0 +1,165 @@
+// The requests of one client connection, one after the other: read a head, decide, exchange, again.
+#include "agent/gateway/answers.h"
+#include "agent/gateway/exchange.h"
+#include "agent/gateway/policy.h"
+#include "agent/gateway/request_intake.h"
+#include "agent/gateway/session.h"
+
+namespace lunar::gateway {
+namespace {
+
+// For a captured client that stops in the middle of a head: what it sent goes to the provider as it is.
+constexpr Nanoseconds captured_head_time = std::chrono::seconds(10);
+// A client that does not take its answers gets no further ones.
+constexpr uint32_t unsent_limit = uring::BufferPool::bulk_size;
+
+enum class HeadState : uint8_t { waiting, ready, malformed, too_large, ended, aborted, timeout, handed_over };
+
+HeadState look_for_head(Session& session) {
+  uring::Stream& client = *session.client;
+  while (client.input() != nullptr) {
+    switch (http::parse_request_head(client.input()->view(), session.worker.request_scratch())) {
+      case http::ParseState::complete:
+        return HeadState::ready;
+      case http::ParseState::malformed:
+        return HeadState::malformed;
+      case http::ParseState::too_large:
+        return HeadState::too_large;
+      case http::ParseState::incomplete:
+        break;
+    }
+    if (client.input_bytes() == client.input()->size()) {
+      if (client.end_seen()) return HeadState::malformed;
+      client.need(uring::Stream::input_window + 1);
+      return HeadState::waiting;
+    }
+    client.gather(client.input_bytes());
+  }
+  return client.ended() ? HeadState::ended : HeadState::waiting;
+}
+
+MonotonicTime head_deadline(const Session& session, bool begun) {
+  if (!session.captured()) return session.worker.loop().now() + session.worker.config().timeouts.client;
+  return begun ? session.worker.loop().now() + captured_head_time : MonotonicTime::max();
+}
+
+uring::Task<HeadState> read_head(Session& session) {
+  uring::Stream& client = *session.client;
+  bool begun = client.input() != nullptr;
+  MonotonicTime deadline = head_deadline(session, begun);
+  for (;;) {
+    if (client.error() != 0) co_return HeadState::aborted;
+    if (client.unsent() < unsent_limit) {
+      HeadState state = look_for_head(session);
+      if (state != HeadState::waiting) co_return state;
+    }
+    bool idle = client.input() == nullptr;
+    if (begun == idle) {
+      begun = !idle;
+      deadline = head_deadline(session, begun);
+    }
+    Phase phase = session.worker.phase();
+    if (phase == Phase::ending) co_return HeadState::aborted;
+    if (phase == Phase::handing_over && idle && client.unsent() == 0 && !session.upstream_pinned &&
+        co_await hand_over(session)) {
+      co_return HeadState::handed_over;
+    }
+    if (phase == Phase::shutting_down && idle && client.unsent() == 0) co_return HeadState::ended;
+    if (session.worker.loop().now() >= deadline) co_return HeadState::timeout;
+    client.wake_when_sent(client.unsent() >= unsent_limit || phase != Phase::serving);
+    co_await session.waker.wait(deadline);
+  }
+}
+
+struct Served {
+  Exchange::State state = Exchange::State::finish;
+  OpaqueReason reason = OpaqueReason::none;
+};
+
+uring::Task<Served> exchange(Session& session, Request request, uring::BufferRef head) {
+  Exchange exchange(session, std::move(request));
+  exchange.begin(std::move(head));
+  for (;;) {
+    Exchange::State state = exchange.step();
+    if (state == Exchange::State::going) {
+      co_await session.waker.wait(exchange.deadline());
+      continue;
+    }
+    if (state == Exchange::State::failed) {
+      bool timeout = exchange.failure() == Exchange::Failure::timeout;
+      answer(session, exchange.draft(), {.refusal = timeout ? Refusal::timeout : Refusal::unreachable, .close = true});
+      state = Exchange::State::finish;
+    }
+    record_attempt(session, exchange.draft());
+    co_return Served{state, exchange.opaque_reason()};
+  }
+}
+
+Served refuse(Session& session, Intake& intake) {
+  answer(session, intake.request.draft, *intake.answer);
+  record_attempt(session, intake.request.draft);
+  return {intake.answer->close ? Exchange::State::finish : Exchange::State::again, OpaqueReason::none};
+}
+
+uring::Task<Served> serve_request(Session& session) {
+  Intake intake = session.captured() ? take_captured(session) : take_explicit(session);
+  if (intake.probe) co_return Served{Exchange::State::again, OpaqueReason::none};
+  if (!intake.answer && !session.captured()) co_await reach_provider(session, intake);
+  if (intake.answer) co_return refuse(session, intake);
+  if (intake.tunnel) co_return Served{Exchange::State::opaque, OpaqueReason::connect};
+  if (!session.obtain(intake.request.destination, intake.pooled_limit()))
+    co_return Served{Exchange::State::reset, OpaqueReason::none};
+  co_return co_await exchange(session, std::move(intake.request), std::move(intake.head));
+}
+
+uring::Task<Ending> without_head(Session& session, HeadState state) {
+  switch (state) {
+    case HeadState::ended:
+      // Nothing is under way; what was answered may still be on its way to a client that closed only its half.
+      co_return Ending::finish;
+    case HeadState::handed_over:
+      co_return Ending::handed_over;
+    case HeadState::malformed:
+    case HeadState::too_large:
+    case HeadState::timeout:
+      break;
+    default:
+      co_return Ending::reset;
+  }
+  if (session.captured()) co_return co_await relay_opaque(session, OpaqueReason::malformed, {});
+  if (session.client->input() == nullptr) co_return Ending::finish;
+  RecordDraft draft;
+  draft.started = session.worker.loop().now();
+  draft.mode = EntryMode::forward;
+  draft.number = session.worker.next_request_number();
+  const char* fault = session.worker.request_scratch().fault;
+  bool too_large = state == HeadState::too_large;
+  answer(session, draft,
+         {.refusal = too_large ? Refusal::head_too_large : Refusal::malformed,
+          .detail = state != HeadState::malformed || fault == nullptr ? "" : fault,
+          .close = true});
+  record_attempt(session, draft);
+  co_return Ending::finish;
+}
+
+}  // namespace
+
+uring::Task<Ending> serve_http(Session& session) {
+  for (;;) {
+    HeadState head = co_await read_head(session);
+    if (head != HeadState::ready) co_return co_await without_head(session, head);
+    Served served = co_await serve_request(session);
+    switch (served.state) {
+      case Exchange::State::again:
+        continue;
+      case Exchange::State::reset:
+        co_return Ending::reset;
+      case Exchange::State::opaque:
+        co_return co_await relay_opaque(session, served.reason, {});
+      default:
+        co_return Ending::finish;
+    }
+  }
+}
+
+}  // namespace lunar::gateway

@@ -1,0 +1,116 @@
+#include "agent/gateway/session.h"
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "agent/gateway/handover.h"
+
+namespace lunar::gateway {
+namespace {
+
+// How long a client may take to answer our FIN, and how long the kernel may take to accept more of its answer.
+constexpr Nanoseconds linger_time = std::chrono::seconds(5);
+// How long the hook sends connects to a destination direct that the gateway could not reach.
+constexpr Nanoseconds unreachable_time = std::chrono::seconds(1);
+
+// Delivers what is queued and waits for the client's FIN, so that no answer is lost to a reset.
+uring::Task<> finish_client(Session& session) {
+  uring::Stream& client = *session.client;
+  client.finish_sending();
+  client.wake_when_sent(true);
+  uint64_t sent = 0;
+  MonotonicTime deadline = session.worker.loop().now() + linger_time;
+  while (client.error() == 0 && session.worker.phase() != Phase::ending) {
+    while (client.input() != nullptr) client.take().reset();
+    if (client.ended() && client.unsent() == 0) break;
+    if (client.sent_bytes() != sent || client.unsent() > 0) {
+      sent = client.sent_bytes();
+      deadline = session.worker.loop().now() + linger_time;
+    }
+    if (client.unsent() == 0 && session.worker.loop().now() >= deadline) break;
+    co_await session.waker.wait(client.unsent() > 0 ? MonotonicTime::max() : deadline);
+  }
+}
+
+}  // namespace
+
+Session::Session(Worker& owner, Fd socket, ListenerRole accepted_by)
+    : worker(owner), waker(owner.loop()), role(accepted_by) {
+  if (role == ListenerRole::worker) origin = worker.shared().origins.find(socket.get());
+  client = uring::Stream::adopt(worker.loop(), std::move(socket));
+  client->wake(&waker);
+}
+
+bool Session::connect(const Endpoint& destination) {
+  auto socket = worker.upstream_socket(destination);
+  if (!socket) return false;
+  if (origin && origin->source && origin->source->is_v4() == destination.address.is_v4()) {
+    // As the client asked for; an address that has gone since is the kernel's choice again.
+    sockaddr_storage local{};
+    socklen_t length = Endpoint{*origin->source, 0}.to(local);
+    int yes = 1;
+    setsockopt(socket->get(), IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &yes, sizeof yes);
+    if (bind(socket->get(), reinterpret_cast<sockaddr*>(&local), length) != 0 && errno != EADDRNOTAVAIL) return false;
+  }
+  upstream = uring::Stream::connect(worker.loop(), std::move(*socket), destination);
+  upstream->wake(&waker);
+  upstream_destination = destination;
+  upstream_reused = false;
+  connect_deadline = worker.loop().now() + worker.config().timeouts.connect;
+  return true;
+}
+
+bool Session::obtain(const Endpoint& destination, Nanoseconds pooled_limit) {
+  if (upstream != nullptr && upstream_destination == destination && upstream->error() == 0 && !upstream->end_seen())
+    return true;
+  upstream = worker.pool().take(destination, pooled_limit);
+  if (upstream == nullptr) return connect(destination);
+  upstream->wake(&waker);
+  upstream_destination = destination;
+  upstream_reused = true;
+  return true;
+}
+
+void Session::note_unreachable() {
+  worker.shared().unreachable.note(origin->destination, worker.loop().now() + unreachable_time);
+}
+
+uring::Task<> Session::live(Worker& worker, Fd socket, ListenerRole role) {
+  Session session(worker, std::move(socket), role);
+  session.slot = static_cast<uint32_t>(worker.sessions_.size());
+  worker.sessions_.push_back(&session);
+  WorkerStatistics::add(worker.statistics_.open);
+
+  Ending ending = session.captured() ? co_await serve_captured(session) : co_await serve_explicit(session);
+  session.upstream.reset();
+  if (ending == Ending::finish) co_await finish_client(session);
+  if (ending == Ending::reset) session.client->reset_on_close();
+  session.client.reset();
+
+  worker.sessions_.back()->slot = session.slot;
+  worker.sessions_[session.slot] = worker.sessions_.back();
+  worker.sessions_.pop_back();
+  WorkerStatistics::add(worker.statistics_.open, static_cast<uint64_t>(-1));
+}
+
+uring::Task<bool> hand_over(Session& session) {
+  uring::Stream& client = *session.client;
+  client.pause();
+  while (!client.paused()) co_await session.waker.wait(MonotonicTime::max());
+  if (client.input() != nullptr || client.end_seen() || client.error() != 0 || client.unsent() > 0) {
+    client.resume();
+    co_return false;
+  }
+  if (!send_client(session.worker.handover_socket(), client.fd(), session.role)) {
+    client.resume();
+    co_return false;
+  }
+  // The successor holds its own reference to the connection now; closing ours ends nothing.
+  session.upstream.reset();
+  co_return true;
+}
+
+}  // namespace lunar::gateway
