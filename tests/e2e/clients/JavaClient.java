@@ -1,0 +1,183 @@
+// java.net.http.HttpClient ("new") and java.net.HttpURLConnection ("old").
+// Usage: JavaClient CASES new|old. The formats are described in case_list.py.
+
+import java.io.ByteArrayInputStream;
+import java.io.InputStream;
+import java.io.OutputStream;
+import java.net.HttpURLConnection;
+import java.net.URI;
+import java.net.URL;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.security.MessageDigest;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import javax.net.ssl.HttpsURLConnection;
+import javax.net.ssl.SSLContext;
+import javax.net.ssl.TrustManagerFactory;
+
+public class JavaClient {
+    static final String PATTERN = "lunar-0123456789abcdefghijklmnopqrstuvwxyz\n";
+
+    record Case(String name, String method, String url, Map<String, String> headers, byte[] body, List<String> flags) {
+        static Case parse(String line) {
+            String[] part = line.split("\t", -1);
+            Map<String, String> headers = new TreeMap<>();
+            for (String field : part[3].split("\u001f")) {
+                int colon = field.indexOf(": ");
+                if (colon > 0) headers.put(field.substring(0, colon), field.substring(colon + 2));
+            }
+            return new Case(part[0], part[1], part[2], headers, part[4].equals("-") ? null : pattern(Integer.parseInt(part[4])),
+                            List.of(part[5].split(",")));
+        }
+
+        static byte[] pattern(int size) {
+            byte[] body = new byte[size];
+            for (int i = 0; i < size; ++i) body[i] = (byte) PATTERN.charAt(i % PATTERN.length());
+            return body;
+        }
+
+        Duration timeout() {
+            for (String flag : flags) {
+                if (flag.startsWith("timeout=")) return Duration.ofMillis((long) (1000 * Double.parseDouble(flag.substring(8))));
+            }
+            return Duration.ofSeconds(10);
+        }
+    }
+
+    // What one client saw; printed as JSON.
+    static class Seen {
+        final Map<String, String> members = new TreeMap<>();
+        final MessageDigest digest;
+        long size, last, apart;
+
+        Seen(Case c) throws Exception {
+            digest = MessageDigest.getInstance("SHA-256");
+            put("name", c.name);
+        }
+
+        void put(String name, Object value) {
+            members.put(name, value instanceof Number ? value.toString() : quote(String.valueOf(value)));
+        }
+
+        void read(InputStream stream) throws Exception {
+            byte[] buffer = new byte[1 << 16];
+            for (int got; (got = stream.read(buffer)) > 0; size += got) {
+                digest.update(buffer, 0, got);
+                long now = System.nanoTime();
+                if (last != 0 && now - last > 150_000_000) ++apart;
+                last = now;
+            }
+        }
+
+        void headers(Map<String, List<String>> fields) {
+            TreeMap<String, List<String>> sorted = new TreeMap<>(java.util.Comparator.nullsFirst(java.util.Comparator.naturalOrder()));
+            sorted.putAll(fields);
+            List<String> lines = new ArrayList<>();
+            sorted.forEach((name, values) -> values.forEach(value -> lines.add(quote(name + ": " + value))));
+            members.put("headers", lines.toString());
+        }
+
+        void fail(Throwable error) {
+            List<String> names = new ArrayList<>();
+            for (; error != null; error = error.getCause()) names.add(quote(error.getClass().getName()));
+            members.put("error", names.toString());
+        }
+
+        void print(Case c) {
+            String body = "{\"size\":" + size + ",\"sha256\":\"" + HexFormat.of().formatHex(digest.digest()) + "\"";
+            members.put("body", body + (c.flags.contains("stream") ? ",\"one by one\":" + apart : "") + "}");
+            List<String> parts = new ArrayList<>();
+            members.forEach((name, value) -> parts.add(quote(name) + ":" + value));
+            System.out.println("{" + String.join(",", parts) + "}");
+        }
+
+        static String quote(String text) {
+            return "\"" + text.replace("\\", "\\\\").replace("\"", "\\\"") + "\"";
+        }
+    }
+
+    // Trusts what the JDK brings along, and not what the command line added.
+    static SSLContext untrusting() throws Exception {
+        java.security.KeyStore empty = java.security.KeyStore.getInstance(
+            Path.of(System.getProperty("java.home"), "lib/security/cacerts").toFile(), "changeit".toCharArray());
+        TrustManagerFactory factory = TrustManagerFactory.getInstance("PKIX");
+        factory.init(empty);
+        SSLContext context = SSLContext.getInstance("TLS");
+        context.init(null, factory.getTrustManagers(), null);
+        return context;
+    }
+
+    static HttpClient client(boolean follow, boolean untrusted) throws Exception {
+        HttpClient.Builder builder = HttpClient.newBuilder().followRedirects(follow ? HttpClient.Redirect.NORMAL : HttpClient.Redirect.NEVER);
+        return (untrusted ? builder.sslContext(untrusting()) : builder).build();
+    }
+
+    static void observeNew(HttpClient client, Case c, Seen seen) throws Exception {
+        HttpRequest.BodyPublisher publisher = HttpRequest.BodyPublishers.noBody();
+        if (c.body != null) {
+            publisher = c.flags.contains("chunked") ? HttpRequest.BodyPublishers.ofInputStream(() -> new ByteArrayInputStream(c.body))
+                                                    : HttpRequest.BodyPublishers.ofByteArray(c.body);
+        }
+        HttpRequest.Builder request = HttpRequest.newBuilder(URI.create(c.url)).method(c.method, publisher).timeout(c.timeout());
+        c.headers.forEach(request::header);
+        if (c.flags.contains("expect")) request.expectContinue(true);
+        HttpResponse<InputStream> response = client.send(request.build(), HttpResponse.BodyHandlers.ofInputStream());
+        seen.put("status", response.statusCode());
+        seen.put("version", response.version());
+        seen.put("final", response.uri());
+        seen.headers(response.headers().map());
+        try (InputStream stream = response.body()) {
+            seen.read(stream);
+        }
+    }
+
+    static void observeOld(Case c, Seen seen) throws Exception {
+        HttpURLConnection connection = (HttpURLConnection) new URL(c.url).openConnection();
+        if (c.flags.contains("untrusted")) ((HttpsURLConnection) connection).setSSLSocketFactory(untrusting().getSocketFactory());
+        connection.setRequestMethod(c.method);
+        connection.setInstanceFollowRedirects(c.flags.contains("follow"));
+        connection.setReadTimeout((int) c.timeout().toMillis());
+        c.headers.forEach(connection::setRequestProperty);
+        if (c.body != null) {
+            connection.setDoOutput(true);
+            if (c.flags.contains("chunked")) connection.setChunkedStreamingMode(50000);
+            try (OutputStream out = connection.getOutputStream()) {
+                out.write(c.body);
+            }
+        }
+        seen.put("status", connection.getResponseCode());
+        seen.headers(connection.getHeaderFields());
+        InputStream stream = connection.getResponseCode() >= 400 ? connection.getErrorStream() : connection.getInputStream();
+        if (stream != null) {
+            try (stream) {
+                seen.read(stream);
+            }
+        }
+    }
+
+    public static void main(String[] arguments) throws Exception {
+        HttpClient plain = client(false, false), following = client(true, false);
+        for (String line : Files.readAllLines(Path.of(arguments[0]))) {
+            Case c = Case.parse(line);
+            Seen seen = new Seen(c);
+            try {
+                if (arguments[1].equals("old")) {
+                    observeOld(c, seen);
+                } else {
+                    observeNew(c.flags.contains("untrusted") ? client(false, true) : c.flags.contains("follow") ? following : plain, c, seen);
+                }
+            } catch (Exception error) {
+                seen.fail(error);
+            }
+            seen.print(c);
+        }
+    }
+}

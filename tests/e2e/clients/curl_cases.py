@@ -1,0 +1,49 @@
+"""curl, one process a case, read through a pipe so that the arrival of pieces is seen."""
+
+import json
+import subprocess
+import tempfile
+from pathlib import Path
+
+from case_list import Body, read_cases, report
+
+KEPT = ("response_code", "remote_ip", "remote_port", "http_version", "num_connects", "num_redirects", "exitcode",
+        "size_upload", "ssl_verify_result", "scheme")
+
+
+def command(case, directory):
+    argv = ["curl", "--silent", "--no-buffer", "--raw", "--dump-header", str(directory / "head"), "--max-time", str(case.timeout),
+            "--write-out", "%{stderr}%{json}"]
+    argv += ["--head"] if case.method == "HEAD" else ["--request", case.method] if case.method not in ("GET", "POST", "PUT") else []
+    for name, value in case.headers.items():
+        argv += ["--header", f"{name}: {value}"]
+    if case.body is not None:
+        (directory / "body").write_bytes(case.body)
+        argv += ["--upload-file", str(directory / "body")] if case.method == "PUT" else ["--data-binary", f"@{directory / 'body'}"]
+    if "chunked" in case.flags:
+        argv += ["--header", "Transfer-Encoding: chunked"]
+    if "expect" in case.flags:
+        argv += ["--header", "Expect: 100-continue", "--expect100-timeout", "10"]
+    if "follow" in case.flags:
+        argv += ["--location"]
+    if "untrusted" in case.flags:
+        argv += ["--cacert", "/etc/ssl/certs/ca-certificates.crt"]
+    return [*argv, case.url]
+
+
+def observe(case):
+    body = Body()
+    with tempfile.TemporaryDirectory() as name:
+        directory = Path(name)
+        curl = subprocess.Popen(command(case, directory), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        while piece := curl.stdout.read1(1 << 16):
+            body.add(piece)
+        figures = json.loads(curl.stderr.read())
+        curl.wait()
+        head = directory / "head"
+        lines = head.read_bytes().decode("latin-1").split("\r\n") if head.exists() else []
+    report(case, **{key: figures[key] for key in KEPT}, headers=lines, body=body.seen(case))
+
+
+for one in read_cases():
+    observe(one)

@@ -1,0 +1,3 @@
+module lunar.test/go_http
+
+go 1.19

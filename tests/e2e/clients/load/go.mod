@@ -1,0 +1,3 @@
+module lunar.test/load
+
+go 1.19

@@ -1,0 +1,114 @@
+"""Fixtures: the world, the origins, the compiled clients, lunard; limits and the final check."""
+
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "support")]
+
+from clients import Builds, Matrix, missing_programs  # noqa: E402
+from internet import Internet  # noqa: E402
+from world import leftovers  # noqa: E402
+from world.lunard import Lunard  # noqa: E402
+from world.world import World  # noqa: E402
+
+LIMIT = 120
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "limit(seconds): the longest that this test may take")
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_protocol(item):
+    """A test that hangs fails by itself; the session goes on and cleans up."""
+    marker = item.get_closest_marker("limit")
+    seconds = marker.args[0] if marker else LIMIT
+
+    def expire(*_):
+        raise TimeoutError(f"{item.name} took more than {seconds} s")
+
+    before = signal.signal(signal.SIGALRM, expire)
+    signal.alarm(seconds)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
+
+
+@pytest.fixture(scope="session")
+def world():
+    missing = missing_programs()
+    assert not missing, f"install what the tests run: {', '.join(missing)}"
+    world = World()
+    spaces = {world.host.inode, world.net.inode}
+    try:
+        yield world
+    finally:
+        world.close()
+    assert not leftovers.processes_in(spaces)
+    assert not world.cgroup.path.exists()
+    assert not leftovers.mounts_below(world.directory)
+
+
+@pytest.fixture(scope="session")
+def internet(world):
+    return Internet(world)
+
+
+@pytest.fixture(scope="session")
+def builds(world):
+    return Builds(world.directory)
+
+
+@pytest.fixture(scope="session")
+def matrix(world, internet, builds):
+    return Matrix(world, internet, builds)
+
+
+@pytest.fixture
+def make_lunard(world, internet, request):
+    """Starts lunards one after another; the log of each is shown when the test fails."""
+    yield from _maker(world, request)
+
+
+@pytest.fixture(scope="module")
+def lunard(world, internet, request):
+    """One lunard for all tests of a file, with the captured cgroup attached."""
+    maker = _maker(world, request)
+    lunard = next(maker)()
+    lunard.attach(world.captured)
+    yield lunard
+    pids = [lunard.supervisor_pid, lunard.gateway_pid()]
+    held = leftovers.held_by(pids)
+    assert lunard.stop() == 0, lunard.log()[-3000:]
+    assert not leftovers.still_in_kernel(held)
+    assert not lunard.cgroup.pids()
+    next(maker, None)
+
+
+def _maker(world, request):
+    made = []
+
+    def make(settings=None, gateway_config=None, mode="protecting"):
+        name = f"lunard-{len(list(world.directory.glob('lunard-*'))) + 1}"
+        made.append(Lunard(world, name, settings, gateway_config))
+        request.node.lunards = made
+        return made[-1].start(mode)
+
+    try:
+        yield make
+    finally:
+        for lunard in made:
+            lunard.end()
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = (yield).get_result()
+    if report.failed:
+        lunards = [*getattr(item, "lunards", []), *getattr(item.getparent(pytest.Module), "lunards", [])]
+        for lunard in lunards:
+            report.sections.append((f"log of {lunard.directory.name}", lunard.log()[-8000:]))

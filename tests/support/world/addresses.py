@@ -1,0 +1,39 @@
+"""Who lives where in the small internet of the tests (documentation and benchmark addresses only)."""
+
+DNS = "198.18.0.53"
+
+# name -> addresses; a name ending in 4 or 6 has one family only
+NAMES = {
+    "raw.example.com": ("198.18.1.1", "2001:db8:1::1"),
+    "raw4.example.com": ("198.18.1.1",),
+    "raw6.example.com": ("2001:db8:1::1",),
+    "python.example.com": ("198.18.1.2", "2001:db8:1::2"),
+    "python4.example.com": ("198.18.1.2",),
+    "python6.example.com": ("2001:db8:1::2",),
+    "node.example.com": ("198.18.1.3", "2001:db8:1::3"),
+    "node4.example.com": ("198.18.1.3",),
+    "nginx.example.com": ("198.18.1.4", "2001:db8:1::4"),
+    "nginx4.example.com": ("198.18.1.4",),
+    "nginx6.example.com": ("2001:db8:1::4",),
+    "mail.example.com": ("198.18.1.5", "2001:db8:1::5"),
+    "store.example.com": ("198.18.1.6", "2001:db8:1::6"),
+    "blocked.example.com": ("198.18.1.1",),
+    "git.example.com": ("198.18.1.4",),
+    "quiet.example.com": ("198.18.1.7",),
+    "load.example.com": ("198.18.1.8",),
+    "refusing.example.com": ("198.18.1.9", "2001:db8:1::9"),
+    "refusing4.example.com": ("198.18.1.9",),
+    # in no routing table: swallowed without an answer, answered by ICMP
+    "silent.example.com": ("198.18.9.1",),
+    "unreachable.example.com": ("198.18.9.2",),
+}
+
+SILENT, UNREACHABLE = "198.18.9.1", "198.18.9.2"
+HOST_LINK = ("10.77.0.1/24", "fd77::1/64")
+NET_LINK = ("10.77.0.2/24", "fd77::2/64")
+
+
+def local_addresses():
+    """Every address that the internet side owns."""
+    every = {DNS} | {address for addresses in NAMES.values() for address in addresses}
+    return sorted(every - {SILENT, UNREACHABLE})
