@@ -19,6 +19,24 @@ namespace {
 // Ends the parser from inside one of its callbacks; the finding has been added before.
 struct Refused {};
 
+size_t line_of(const YAML::Mark& mark) { return static_cast<size_t>(std::max(mark.line, 0)); }
+size_t column_of(const YAML::Mark& mark) { return static_cast<size_t>(std::max(mark.column, 0)); }
+
+// Whether a scalar begins with a quote that the rest of the file does not close.
+bool lacks_closing_quote(std::string_view rest) {
+  if (!rest.starts_with('"') && !rest.starts_with('\'')) return false;
+  char quote = rest.front();
+  for (size_t i = 1; i < rest.size(); ++i) {
+    bool escapes = quote == '"' ? rest[i] == '\\' : rest.substr(i).starts_with("''");
+    if (escapes) {
+      ++i;
+    } else if (rest[i] == quote) {
+      return false;
+    }
+  }
+  return true;
+}
+
 class TreeBuilder final : public YAML::EventHandler {
  public:
   TreeBuilder(std::string_view file, const SourceText& source, Diagnostics& out)
@@ -43,7 +61,7 @@ class TreeBuilder final : public YAML::EventHandler {
   void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override {
     auto found = anchors_.find(anchor);
     if (found == anchors_.end()) refuse(position(mark), "bad-yaml", "an alias stands inside of what it refers to");
-    count(mark, found->second.nodes - 1);
+    count(mark, found->second.nodes);
     Value copy = found->second.value;
     copy.at = position(mark);
     deliver(std::move(copy), 0);
@@ -60,7 +78,15 @@ class TreeBuilder final : public YAML::EventHandler {
     value.type = plain ? plain_scalar_type(text) : Value::ScalarType::string;
     value.text = text;
     plain_scalar_ = plain;
+    last_scalar_ = mark;
     deliver(std::move(value), anchor);
+  }
+
+  // The parser takes the end of the file for the missing quote, so that only the last scalar can lack it.
+  void check_last_quote() {
+    size_t offset = source_.offset(line_of(last_scalar_), column_of(last_scalar_));
+    if (lacks_closing_quote(source_.text().substr(offset)))
+      refuse(position(last_scalar_), "bad-yaml", "this quote is never closed");
   }
 
   void OnSequenceStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor,
@@ -99,7 +125,7 @@ class TreeBuilder final : public YAML::EventHandler {
   };
 
   [[nodiscard]] Position position(const YAML::Mark& mark) const {
-    return source_.position(static_cast<size_t>(std::max(mark.line, 0)), static_cast<size_t>(std::max(mark.column, 0)));
+    return source_.position(line_of(mark), column_of(mark));
   }
 
   [[noreturn]] void refuse(Position at, std::string_view id, std::string text) {
@@ -117,11 +143,10 @@ class TreeBuilder final : public YAML::EventHandler {
   // Where a node of block style begins behind a tab, readers disagree about its depth.
   void check_indentation(const YAML::Mark& mark) {
     if (!open_.empty() && open_.back().flow_style) return;
-    std::string_view line = source_.line(static_cast<size_t>(std::max(mark.line, 0)));
+    std::string_view line = source_.line(line_of(mark));
     size_t tab = line.substr(0, std::min(line.find_first_not_of(" \t"), line.size())).find('\t');
     if (tab != std::string_view::npos)
-      refuse(source_.position(static_cast<size_t>(mark.line), tab), "bad-yaml",
-             "a tab in the indentation; write spaces");
+      refuse(source_.position(line_of(mark), tab), "bad-yaml", "a tab in the indentation; write spaces");
   }
 
   void begin(const YAML::Mark& mark, Value::Kind kind, YAML::anchor_t anchor, YAML::EmitterStyle::value style) {
@@ -201,6 +226,7 @@ class TreeBuilder final : public YAML::EventHandler {
   size_t nodes_ = 0;
   int documents_ = 0;
   bool plain_scalar_ = false;  // the value delivered last
+  YAML::Mark last_scalar_;
 };
 
 bool is_forbidden_control(char c) {
@@ -226,11 +252,10 @@ Diagnostic check_bytes(std::string_view text, const SourceText& source) {
 
 // The parser's words, and the way out for the two mistakes that are made most often.
 std::string explain(const YAML::Exception& error, const SourceText& source) {
-  auto line_number = static_cast<size_t>(std::max(error.mark.line, 0));
-  std::string_view line = source.line(line_number);
+  std::string_view line = source.line(line_of(error.mark));
   std::string_view indentation = line.substr(0, std::min(line.find_first_not_of(" \t"), line.size()));
   if (indentation.find('\t') != std::string_view::npos) return "a tab in the indentation; write spaces";
-  auto column = std::min(static_cast<size_t>(std::max(error.mark.column, 0)), line.size());
+  size_t column = std::min(column_of(error.mark), line.size());
   bool at_asterisk = line.substr(column).starts_with('*') || line.substr(0, column).ends_with('*');
   bool about_alias = error.msg.find("alias") != std::string::npos || error.msg.find("anchor") != std::string::npos;
   if (at_asterisk || about_alias) return error.msg + "; a text that begins with * is written in quotes: \"*\"";
@@ -253,12 +278,12 @@ std::optional<Value> read_document(std::string_view file, std::string_view text,
     YAML::Parser parser(stream);
     while (parser.HandleNextDocument(builder)) {
     }
+    builder.check_last_quote();
     return builder.take_root();
   } catch (const Refused&) {
     return std::nullopt;
   } catch (const YAML::Exception& error) {
-    Position at = source.position(static_cast<size_t>(std::max(error.mark.line, 0)),
-                                  static_cast<size_t>(std::max(error.mark.column, 0)));
+    Position at = source.position(line_of(error.mark), column_of(error.mark));
     out.add({std::string(file), at, Severity::error, "bad-yaml", explain(error, source)});
     return std::nullopt;
   }

@@ -61,6 +61,11 @@ Position SourceText::position_of(size_t offset) const {
   return position(index, offset - starts_[index]);
 }
 
+size_t SourceText::offset(size_t line_index, size_t byte_column) const {
+  size_t start = line_index < starts_.size() ? starts_[line_index] : text_.size();
+  return std::min(start + byte_column, text_.size());
+}
+
 size_t find_invalid_utf8(std::string_view text) {
   size_t at = 0;
   while (at < text.size()) {

@@ -16,6 +16,8 @@ class SourceText {
   [[nodiscard]] std::string_view line(size_t index) const;                 // from 0, without its line feed
   [[nodiscard]] Position position(size_t line, size_t byte_column) const;  // both from 0
   [[nodiscard]] Position position_of(size_t offset) const;
+  [[nodiscard]] size_t offset(size_t line, size_t byte_column) const;  // both from 0
+  [[nodiscard]] std::string_view text() const { return text_; }
 
  private:
   std::string_view text_;
