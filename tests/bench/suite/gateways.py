@@ -1,0 +1,274 @@
+"""The gateways that are compared, each brought up for the same job: pass on to the one origin, keep connections."""
+
+import contextlib
+import os
+import pathlib
+import socket
+import subprocess
+import time
+
+from . import arena as arenas
+
+PATIENCE = 15  # seconds for a gateway to come up
+
+
+class Gateway:
+    """Runs as a reverse proxy on a loopback port, unless a subclass says otherwise."""
+
+    name = ""
+    port = 0
+    captures = False  # the generator connects to the origin's address, from the captured cgroup
+
+    def __init__(self, arena, build):
+        self.arena = arena
+        self.build = build
+        self.process = None
+        self.directory = arena.directory / self.name
+
+    def command(self):
+        raise NotImplementedError
+
+    def start(self):
+        self.directory.mkdir(exist_ok=True)
+        with open(self.directory / "output", "ab") as output:
+            self.process = subprocess.Popen(
+                self.arena.gateway_command(*self.command()), stdout=output, stderr=output)
+        self.wait_until_ready()
+
+    def wait_until_ready(self):
+        listens = f":{self.port:04X} 00000000:0000 0A"
+        deadline = time.monotonic() + PATIENCE
+        while listens not in pathlib.Path(f"/proc/{self.process.pid}/net/tcp").read_text():
+            self.fail_unless(self.process.poll() is None and time.monotonic() < deadline, "does not come up")
+            time.sleep(0.01)
+
+    def fail_unless(self, condition, text):
+        if not condition:
+            output = (self.directory / "output").read_text(errors="replace")[-2000:]
+            raise RuntimeError(f"{self.name} {text}: {output}")
+
+    def stop(self):
+        if self.process is None:
+            return
+        self.process.terminate()
+        try:
+            self.process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.process = None
+
+    @property
+    def target(self):
+        return f"127.0.0.1:{self.port}"
+
+    def processes(self):
+        return process_tree(self.process.pid)
+
+    def memory(self):
+        """User memory of all its processes in bytes."""
+        return sum(proportional_set_size(pid) for pid in self.processes())
+
+
+class Direct(Gateway):
+    name = "direct"
+    target = arenas.ORIGIN
+
+    def start(self):
+        pass
+
+    def processes(self):
+        return []
+
+    def memory(self):
+        return 0
+
+
+class Floor(Gateway):
+    name = "floor"
+    port = 7110
+
+    def start(self):
+        # The kernel takes an exited process's ring down a moment later, and with it the listener of the last start.
+        self.port += 1
+        super().start()
+
+    def command(self):
+        return [self.build / "tests/bench/relay_floor", self.target, arenas.ORIGIN]
+
+
+class HAProxy(Gateway):
+    name = "haproxy"
+    port = 7102
+
+    def command(self):
+        config = self.directory / "haproxy.cfg"
+        # maxconn keeps two descriptors for each connection within the usual hard limit of a container.
+        config.write_text(f"""
+global
+  nbthread 1
+  maxconn 20000
+  no strict-limits
+defaults
+  mode http
+  timeout connect 10s
+  timeout client 300s
+  timeout server 300s
+  timeout http-keep-alive 300s
+  option http-keep-alive
+  http-reuse always
+  no log
+listen relay
+  bind {self.target} backlog 16384
+  server origin {arenas.ORIGIN}
+""")
+        return ["haproxy", "-db", "-f", config]
+
+
+class Nginx(Gateway):
+    name = "nginx"
+    port = 7103
+
+    def command(self):
+        config = self.directory / "nginx.conf"
+        config.write_text(f"""
+user root;
+daemon off;
+master_process off;
+worker_processes 1;
+worker_rlimit_nofile 20000;
+pid {self.directory}/nginx.pid;
+error_log stderr crit;
+events {{ worker_connections 40000; }}
+http {{
+  access_log off;
+  client_body_temp_path {self.directory}/body;
+  proxy_temp_path {self.directory}/proxy;
+  fastcgi_temp_path {self.directory}/fastcgi;
+  uwsgi_temp_path {self.directory}/uwsgi;
+  scgi_temp_path {self.directory}/scgi;
+  keepalive_requests 1000000000;
+  keepalive_timeout 300s;
+  upstream origin {{ server {arenas.ORIGIN}; keepalive 10000; keepalive_requests 1000000000; keepalive_timeout 300s; }}
+  server {{
+    listen {self.target} backlog=16384;
+    location / {{
+      proxy_pass http://origin;
+      proxy_http_version 1.1;
+      proxy_set_header Connection "";
+      proxy_set_header Host $host;
+      proxy_max_temp_file_size 0;
+    }}
+  }}
+}}
+""")
+        return ["nginx", "-c", config]
+
+
+class Lunar(Gateway):
+    """Captures the connects of the generator's cgroup to the origin's own address."""
+
+    name = "lunar"
+    captures = True
+    target = arenas.ORIGIN
+    health_port = 7140
+    access_log = "off"
+
+    @property
+    def socket(self):
+        return self.directory / "lunard.sock"
+
+    def command(self):
+        (self.directory / "lunard.yaml").write_text(f"""
+workers: 1
+listeners: {{proxy: off, health: "127.0.0.1:{self.health_port}", admin: off, metrics: off}}
+control: {{socket: "{self.socket}"}}
+state: {{dir: "{self.directory}/state"}}
+access_log: {{path: {self.access_log}}}
+capture: {{enabled: true, required: true}}
+log: {{level: warn}}
+""")
+        return [self.build / "agent/lunard", "--config-dir", self.directory]
+
+    def start(self):
+        with ReadySocket(self.directory) as ready:
+            os.environ["NOTIFY_SOCKET"] = str(ready.path)
+            try:
+                super().start()
+                self.fail_unless(ready.wait(self.process), "does not become ready")
+            finally:
+                del os.environ["NOTIFY_SOCKET"]
+        self.control("attach", self.arena.captured)
+        self.wait_until_protecting()
+
+    def wait_until_ready(self):
+        pass  # the notification of start() says it
+
+    def wait_until_protecting(self):
+        deadline = time.monotonic() + PATIENCE
+        while '"protecting"' not in self.control("--json", "status"):
+            self.fail_unless(time.monotonic() < deadline, "does not protect")
+            time.sleep(0.05)
+
+    def control(self, *arguments):
+        return arenas.run(str(self.build / "cli/lunarctl"), "--socket", str(self.socket), *map(str, arguments))
+
+
+class LunarLogging(Lunar):
+    name = "lunar+log"
+    health_port = 7141
+
+    @property
+    def access_log(self):
+        return f'"{self.directory}/access.log"'
+
+
+class ReadySocket:
+    """The receiving end of sd_notify(3)."""
+
+    def __init__(self, directory):
+        directory.mkdir(exist_ok=True)
+        self.path = directory / "notify"
+
+    def __enter__(self):
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.bind(str(self.path))
+        self._socket.settimeout(0.2)
+        return self
+
+    def __exit__(self, *_):
+        self._socket.close()
+        self.path.unlink()
+
+    def wait(self, process):
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline and process.poll() is None:
+            with contextlib.suppress(TimeoutError):
+                if b"READY=1" in self._socket.recv(4096).split(b"\n"):
+                    return True
+        return False
+
+
+ALL = {kind.name: kind for kind in (Direct, Floor, HAProxy, Nginx, Lunar, LunarLogging)}
+
+
+def process_tree(root):
+    children = {}
+    for entry in pathlib.Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                parent = int((entry / "stat").read_text().rsplit(")", 1)[1].split()[1])
+                children.setdefault(parent, []).append(int(entry.name))
+    tree, waiting = [], [root]
+    while waiting:
+        pid = waiting.pop()
+        tree.append(pid)
+        waiting += children.get(pid, [])
+    return tree
+
+
+def proportional_set_size(pid):
+    for line in pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+        if line.startswith("Pss:"):
+            return int(line.split()[1]) * 1024
+    raise RuntimeError(f"process {pid} tells no proportional set size")

@@ -1,0 +1,102 @@
+"""What is measured: one row is one load, and the figures that are read from its results."""
+
+import dataclasses
+from typing import Callable
+
+IDLE_CONNECTIONS = 10_000
+BULK_BYTES = 1 << 30
+SATURATED = 0.9  # of the gateway's core; below it the generator was the limit
+
+
+@dataclasses.dataclass(frozen=True)
+class Metric:
+    key: str
+    title: str
+    value: Callable[[dict], float]
+    compare: str = "ratio"  # or "difference": latencies are compared in microseconds
+    over_direct: bool = False  # the figure is what comes on top of the direct one of the same round
+    digits: int = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    name: str
+    title: str
+    order: dict
+    metrics: tuple[Metric, ...]
+    of_memory: bool = False  # needs a fresh gateway, and is measured once
+
+
+def cpu_microseconds(result):
+    return result["gateway_cpu"] / result["requests"] * 1e6
+
+
+def saturated_rate(result):
+    """Requests a second of the gateway's core; extrapolated from its CPU time where the generator was the limit."""
+    if result["gateway_cpu"] == 0 or result["gateway_cpu"] / result["seconds"] >= SATURATED:
+        return result["requests"] / result["seconds"]
+    return result["requests"] / result["gateway_cpu"]
+
+
+def bytes_per_connection(result):
+    return max(0, result["memory_after"] - result["memory_before"]) / result["requests"]
+
+
+CPU = Metric("cpu_us", "CPU per request, µs", cpu_microseconds, digits=2)
+RATE = Metric("per_second", "requests/s of the core", saturated_rate, digits=0)
+LATENCY = tuple(
+    Metric(key, f"added {title}, µs", lambda result, key=key: result[f"{key}_ns"] / 1e3, "difference", over_direct=True)
+    for key, title in (("p50", "p50"), ("p99", "p99"), ("p999", "p99.9")))
+
+
+def closed(connections, warm_up_ms, measure_ms):
+    return {"load": "closed", "connections": connections, "warm_up_ms": warm_up_ms, "measure_ms": measure_ms}
+
+
+def at_rate(connections, rate, measure_ms):
+    return {"load": "open", "connections": connections, "rate": rate, "warm_up_ms": 100, "measure_ms": measure_ms}
+
+
+ALL = (
+    Row("keepalive-64", "keep-alive, 64 connections, closed loop", closed(64, 200, 800), (CPU, RATE)),
+    Row("keepalive-1000", "keep-alive, 1,000 connections, closed loop", closed(1000, 300, 900), (CPU, RATE)),
+    Row("churn", "a connection per request, 64 at a time",
+        {"load": "churn", "connections": 64, "warm_up_ms": 200, "measure_ms": 800},
+        (dataclasses.replace(CPU, title="CPU per connection, µs"),
+         dataclasses.replace(RATE, title="connections/s of the core"))),
+    Row("latency-1", "latency, 1 connection, 2,000 requests/s", at_rate(1, 2000, 700), LATENCY),
+    Row("latency-64", "latency, 64 connections, 10,000 requests/s", at_rate(64, 10000, 1000), LATENCY),
+    Row("latency-1000", "latency, 1,000 connections, 10,000 requests/s", at_rate(1000, 10000, 1000), LATENCY),
+    Row("bulk", "one body of 1 GiB", {"load": "bulk", "body_size": BULK_BYTES},
+        (Metric("cpu_s_per_gb", "CPU seconds per GB", lambda r: r["gateway_cpu"] / r["body_size"] * 1e9, digits=3),
+         Metric("mb_per_second", "MB/s", lambda r: r["body_size"] / r["seconds"] / 1e6, digits=0))),
+    Row("idle", "idle connections after one request each", {"load": "idle", "connections": IDLE_CONNECTIONS},
+        (Metric("bytes", "user memory each, bytes", bytes_per_connection, digits=0),), of_memory=True),
+    Row("idle-pairs", "idle pairs, after all had a request in flight at once",
+        {"load": "idle", "connections": IDLE_CONNECTIONS, "all_at_once": True},
+        (Metric("bytes", "user memory a pair, bytes", bytes_per_connection, digits=0),), of_memory=True),
+)
+
+BY_NAME = {row.name: row for row in ALL}
+
+
+@dataclasses.dataclass(frozen=True)
+class Goal:
+    row: str
+    metric: str
+    other: str | None  # the gateway that is compared with; None: the figure itself is bounded
+    limit: float
+
+
+GOALS = (
+    Goal("keepalive-64", "cpu_us", "haproxy", 0.75),
+    Goal("keepalive-64", "cpu_us", "floor", 1.10),
+    Goal("keepalive-1000", "cpu_us", "haproxy", 0.60),
+    Goal("keepalive-1000", "cpu_us", "floor", 1.15),
+    Goal("churn", "cpu_us", "haproxy", 1.05),
+    Goal("latency-64", "p50", "floor", 3.0),
+    Goal("latency-64", "p99", "haproxy", 0.0),
+    Goal("bulk", "cpu_s_per_gb", "haproxy", 0.45),
+    Goal("idle", "bytes", None, 1024),
+    Goal("idle-pairs", "bytes", None, 1024),
+)

@@ -1,0 +1,125 @@
+"""Runs the rows over the gateways in interleaved rounds and keeps every single figure."""
+
+import contextlib
+import resource
+import sys
+import time
+
+from . import peer as peers
+
+MEMORY_SETTLES = 0.5  # seconds; a gateway may give buffers back a moment after the last answer
+DESCRIPTORS_BESIDE = 200  # what generator and gateways have open beside the connections
+
+
+class Session:
+    def __init__(self, arena, build, gateways, rows, scale):
+        self.arena = arena
+        self.build = build
+        self.gateways = gateways
+        self.rows = [row for row in rows if not row.of_memory]
+        self.memory_rows = [row for row in rows if row.of_memory]
+        self.scale = scale
+        self.samples = {}  # (row, gateway) -> a result per round, None where it was invalid
+        self.invalid = []
+        self.utilisation = {}  # (row, gateway) -> the lowest share of the gateway's core that was used
+
+    def run(self, rounds, budget):
+        begin = time.monotonic()
+        with contextlib.ExitStack() as stack:
+            self.peer = peers.Peer(self.arena, self.build / "tests/bench/bench_peer")
+            stack.callback(self.peer.stop)
+            self._measure_memory()
+            done = self._measure_rounds(rounds, begin + budget) if self.rows else 0
+        return done
+
+    def _measure_rounds(self, rounds, end):
+        done = 0
+        with contextlib.ExitStack() as stack:
+            for gateway in self.gateways:
+                stack.callback(gateway.stop)
+                gateway.start()
+            longest = 0.0
+            while done < rounds and (done == 0 or time.monotonic() + longest < end):
+                start = time.monotonic()
+                for row in self.rows:
+                    self._measure_row(row, done)
+                longest = max(longest, time.monotonic() - start)
+                done += 1
+                note(f"round {done} of {rounds}: {longest:.0f} s")
+        return done
+
+    def _measure_row(self, row, turn):
+        count = len(self.gateways)
+        for i in range(count):  # each round begins with another gateway
+            gateway = self.gateways[(i + turn) % count]
+            self._keep(row, gateway, self._order(row, gateway))
+
+    def _measure_memory(self):
+        for gateway in self.gateways if self.memory_rows else []:
+            if gateway.name == "direct":
+                continue
+            for row in self.memory_rows:
+                try:
+                    gateway.start()
+                    self._keep(row, gateway, self._idle(row, gateway))
+                finally:
+                    gateway.stop()
+            note(f"memory of {gateway.name}")
+
+    def _idle(self, row, gateway):
+        """The growth of a gateway that is warm: what it allocates once for all is no matter of connections."""
+        self.peer.move_to(self.arena.captured if gateway.captures else self.arena.uncaptured)
+        self.peer.order("closed", target=gateway.target, connections=64, measure_ms=100)
+        before = gateway.memory()
+        result = self._order(row, gateway)
+        time.sleep(MEMORY_SETTLES)
+        result |= {"memory_before": before, "memory_after": gateway.memory()}
+        released = self.peer.order("release")
+        result["errors"] = released["errors"]
+        result["first_error"] = released["first_error"]
+        return result
+
+    def _order(self, row, gateway):
+        self.peer.move_to(self.arena.captured if gateway.captures else self.arena.uncaptured)
+        order = {"target": gateway.target, "gateway": gateway.processes(), **row.order}
+        for key in ("warm_up_ms", "measure_ms"):
+            if key in order:
+                order[key] = max(1, int(order[key] * self.scale))
+        if row.of_memory:
+            order["connections"] = self._affordable(order)
+        if "body_size" in order:
+            order["body_size"] = max(1 << 20, int(order["body_size"] * self.scale))
+        result = self.peer.order(**order)
+        return result | {"body_size": order.get("body_size"), "connections": order.get("connections", 1)}
+
+    def _affordable(self, order):
+        """A pair costs a descriptor at both ends of the generator, and two of the gateway."""
+        limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1] - DESCRIPTORS_BESIDE
+        wanted = max(1, int(order["connections"] * self.scale))
+        affordable = limit // 2 if order.get("all_at_once") else limit
+        if affordable < wanted:
+            note(f"only {affordable} connections: the hard limit of open files is {limit + DESCRIPTORS_BESIDE}")
+        return min(wanted, affordable)
+
+    def _keep(self, row, gateway, result):
+        fault = result["first_error"] if result["errors"] else routing_fault(gateway, result)
+        if fault:
+            self.invalid.append({"row": row.name, "gateway": gateway.name, "errors": result["errors"], "fault": fault})
+            note(f"INVALID {row.name} {gateway.name}: {fault}")
+        self.samples.setdefault((row.name, gateway.name), []).append(None if fault else result)
+        share = result["gateway_cpu"] / result["seconds"]
+        key = (row.name, gateway.name)
+        self.utilisation[key] = min(share, self.utilisation.get(key, 1.0))
+
+
+def routing_fault(gateway, result):
+    """Figures of a gateway that the connections went around would be the best of all."""
+    if gateway.captures and result["redirected"] < result["connections"]:
+        return f"only {result['redirected']} of {result['connections']} connections were captured"
+    if gateway.name == "direct" and result["redirected"] > 0:
+        return "direct connections were captured"
+    return None
+
+
+def note(text):
+    print(text, file=sys.stderr, flush=True)
