@@ -234,6 +234,8 @@ Result<> GatewayAdmin::serve_internal(Fd listener) {
 
 void GatewayAdmin::reopen_logs() { state_->report(state_->transactions.log().reopen(wall_now())); }
 
+void GatewayAdmin::close_listeners() { state_->server.close_listeners(); }
+
 void GatewayAdmin::finish() {
   state_->server.close_listeners();
   state_->transactions.tail().end_all();

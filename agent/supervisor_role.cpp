@@ -1,0 +1,402 @@
+#include "agent/supervisor_role.h"
+
+#include <fmt/format.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <fstream>
+#include <iterator>
+#include <utility>
+
+#include "agent/base/log.h"
+#include "agent/config/gateway_start.h"
+#include "agent/control_role.h"
+#include "agent/failsafe/places.h"
+#include "agent/state/access_log_line.h"
+
+#ifndef LUNAR_VERSION
+#error "the build gives the version"
+#endif
+
+namespace lunar {
+namespace {
+
+using namespace std::chrono_literals;
+
+// A gateway that answers no probe for so long will not come back by itself.
+constexpr Nanoseconds kHungAfter = 30s;
+constexpr Nanoseconds kReloadLimit = 5s;
+constexpr uint64_t kSpareFiles = 4096;
+
+uint32_t worker_count(const LunardConfig& config) {
+  cpu_set_t allowed;
+  const bool known = sched_getaffinity(0, sizeof allowed, &allowed) == 0;
+  const uint32_t cpus = known ? static_cast<uint32_t>(CPU_COUNT(&allowed)) : 1;
+  return std::clamp<uint32_t>(config.workers.value_or(cpus), 1, LUNAR_MAX_WORKERS);
+}
+
+Nanoseconds tick_period(const FailsafeConfig& failsafe) {
+  return std::max<Nanoseconds>(failsafe.heartbeat_deadline / 5, 5ms);
+}
+
+std::optional<std::string> text_of(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return std::nullopt;
+  return std::string(std::istreambuf_iterator<char>(file), {});
+}
+
+}  // namespace
+
+Supervisor::Supervisor(EventLoop& loop, LunardConfig config)
+    : loop_(loop),
+      config_(std::move(config)),
+      workers_(worker_count(config_)),
+      service_(loop),
+      listeners_(workers_),
+      guard_({.enter_after = config_.failsafe.enter_after, .exit_after = config_.failsafe.exit_after}, workers_,
+             monotonic_now()),
+      prober_(loop, {.interval = config_.failsafe.probe_interval, .deadline = config_.failsafe.heartbeat_deadline},
+              [this](const ProbeResult& result) { on_probe(result); }),
+      tick_(loop.timer([this] { tick(); })),
+      second_(loop.timer([this] { each_second(); })),
+      reload_limit_(loop.timer([this] { finish_reload(fail("the gateway does not answer", ETIMEDOUT)); })) {}
+
+Supervisor::~Supervisor() {
+  if (control_path_.empty()) return;
+  unlink(control_path_.c_str());
+  unlink(internal_socket(control_path_).c_str());
+}
+
+ExitCode Supervisor::open(std::vector<NamedFd> stored) {
+  if (const ExitCode code = open_places(); code != ExitCode::clean) return code;
+  if (const ExitCode code = open_listeners(stored); code != ExitCode::clean) return code;
+  if (const ExitCode code = open_capture(std::move(stored)); code != ExitCode::clean) return code;
+  if (const ExitCode code = open_control(); code != ExitCode::clean) return code;
+  open_keeper();
+  open_signals();
+  store_descriptors();
+  keeper_->start();
+  tick_.fire_after(0ns);
+  second_.fire_after(1s);
+  return ExitCode::clean;
+}
+
+ExitCode Supervisor::run() { return static_cast<ExitCode>(loop_.run()); }
+
+ExitCode Supervisor::open_places() {
+  if (geteuid() == 0) {
+    auto identity = find_identity({"lunar", "nobody"});
+    if (!identity) {
+      log::error("{}", identity.error().text);
+      return ExitCode::fatal;
+    }
+    identity_ = *identity;
+  }
+  if (auto made = make_places(config_, identity_); !made) {
+    log::error("{}: {}", made.error().text, strerror(made.error().os_error));
+    return ExitCode::fatal;
+  }
+  if (!config_.capture.enabled) return ExitCode::clean;
+  // Before any listener is opened: accepted sockets belong to the cgroup of their listener.
+  auto cgroup = OwnCgroup::enter();
+  if (cgroup) {
+    cgroup_.emplace(std::move(*cgroup));
+  } else {
+    degraded_ = cgroup.error().text;
+  }
+  return ExitCode::clean;
+}
+
+ExitCode Supervisor::open_listeners(std::vector<NamedFd>& stored) {
+  if (answers(config_.control.socket)) {
+    log::error("another lunard serves {}; stop it, or choose another --socket", config_.control.socket);
+    return ExitCode::listener;
+  }
+  listeners_.adopt(stored);
+  auto opened = listeners_.open_entries(config_.listeners);
+  if (opened) opened = listeners_.open_workers();
+  if (opened) opened = listeners_.open_internal_control(internal_socket(config_.control.socket));
+  if (opened) return ExitCode::clean;
+  log::error("{}", opened.error().text);
+  return ExitCode::listener;
+}
+
+ExitCode Supervisor::open_capture(std::vector<NamedFd> stored) {
+  if (!config_.capture.enabled) return ExitCode::clean;
+  if (degraded_.empty()) {
+    auto capture = Capture::open(loop_, {.config = config_,
+                                         .workers = workers_,
+                                         .cgroup = *cgroup_,
+                                         .stored = std::move(stored),
+                                         .opened = [this](uint64_t, std::span<const WorkerListener> opened) {
+                                           on_namespace_listeners(opened);
+                                         }});
+    Result<> outcome;
+    if (capture) {
+      outcome = (*capture)->listen_on(listeners_);
+    } else {
+      outcome = std::unexpected(capture.error());
+    }
+    if (outcome) {
+      capture_ = std::move(*capture);
+      return ExitCode::clean;
+    }
+    degraded_ = outcome.error().text;
+    if (outcome.error().os_error != 0) degraded_ += fmt::format(": {}", strerror(outcome.error().os_error));
+  }
+  if (config_.capture.required) {
+    log::error("the hook cannot be attached: {}", degraded_);
+    return ExitCode::hook;
+  }
+  log::warn("degraded: nothing is captured, only explicit modes work: {}", degraded_);
+  return ExitCode::clean;
+}
+
+ExitCode Supervisor::open_control() {
+  auto listener = listen_for_control(config_.control);
+  if (listener) {
+    control_path_ = config_.control.socket;
+    control_ = make_control_host(*this);
+    auto server = admin::ControlServer::create(loop_, std::move(*listener), *control_, internal_socket(control_path_));
+    if (server) {
+      control_server_ = std::move(*server);
+      return ExitCode::clean;
+    }
+    listener = std::unexpected(server.error());
+  }
+  log::error("{}: {}", listener.error().text, strerror(listener.error().os_error));
+  return ExitCode::listener;
+}
+
+void Supervisor::open_keeper() {
+  // Descriptors on their way to a gateway count as ours, and two for each connection as the gateway's.
+  const uint64_t files = uint64_t{config_.max_connections} * 2 + kSpareFiles;
+  const rlimit limit{.rlim_cur = files, .rlim_max = files};
+  if (geteuid() == 0 && setrlimit(RLIMIT_NOFILE, &limit) != 0)
+    log::warn("the limit of open files stays as it is: {}", strerror(errno));
+  keeper_ = std::make_unique<GatewayKeeper>(
+      loop_, GatewayCommand{.identity = identity_, .open_files = geteuid() == 0 ? files : 0}, KeeperLimits{},
+      GatewayKeeper::Events{.prepare = [this] { return start_kit(); },
+                            .serving = [this] { on_serving(); },
+                            .lost = [this](const std::string&) { on_lost(); },
+                            .give_up_queue = [this] { on_queue_given_up(); },
+                            .message = [this](const ChannelMessage& message) { on_message(message); }});
+}
+
+void Supervisor::open_signals() {
+  for (const int number : {SIGTERM, SIGINT}) signals_.push_back(loop_.signal(number, [this] { shut_down(); }));
+  signals_.push_back(loop_.signal(SIGHUP, [this] {
+    service_.reloading();
+    reload([this](const Result<>& outcome) {
+      if (!outcome) log::error("the configuration was not reloaded: {}", outcome.error().text);
+      service_.ready();
+    });
+  }));
+  signals_.push_back(loop_.signal(SIGUSR1, [this] { keeper_->tell_all({{"type", "reopen_logs"}}); }));
+  signals_.push_back(loop_.signal(SIGUSR2, [this] {
+    restart_gateway([](const Result<>& outcome) {
+      if (!outcome) log::error("the gateway was not replaced: {}", outcome.error().text);
+    });
+  }));
+}
+
+void Supervisor::store_descriptors() {
+  service_.forget_all();
+  for (const auto& named : listeners_.stored()) service_.store(named.name, named.fd);
+  if (capture_ == nullptr) return;
+  for (const auto& named : capture_->hook().fds()) service_.store(named.name, named.fd);
+}
+
+Result<GatewayKeeper::StartKit> Supervisor::start_kit() {
+  if (!listeners_.workers_open()) {
+    if (auto opened = listeners_.open_workers(); !opened) return std::unexpected(opened.error());
+    if (capture_ != nullptr) {
+      if (auto tagged = capture_->listen_on(listeners_); !tagged) return std::unexpected(tagged.error());
+    }
+    store_descriptors();
+  }
+  GatewayStart start{.config = config_,
+                     .version = LUNAR_VERSION,
+                     .instance_id = config_.instance_id,
+                     .workers = workers_,
+                     .listeners = listeners_.descriptors()};
+  std::vector<int> fds = listeners_.fds();
+  if (capture_ != nullptr) {
+    capture_->netns().each([&](uint64_t, std::span<const WorkerListener> opened) {
+      for (const WorkerListener& listener : opened) {
+        start.listeners.push_back(
+            {.role = ListenerRole::worker, .worker = listener.worker, .address = listener.address});
+        fds.push_back(listener.fd.get());
+      }
+    });
+    for (const auto& [name, hook_name] : {std::pair{map_name::origins, "accepted"},
+                                          {map_name::own_sockets, "own-sockets"},
+                                          {map_name::unreachable, "unreachable"},
+                                          {map_name::heartbeats, "heartbeats"}}) {
+      start.maps.emplace_back(name);
+      fds.push_back(capture_->hook().map_fd(hook_name));
+    }
+  }
+  GatewayKeeper::StartKit kit{.message = to_json(start), .fds = std::move(fds)};
+  if (auto text = text_of(config_.config_dir + "/gateway_config.yaml")) kit.message["gateway_config"] = *text;
+  kit.message["failsafe"] = failsafe_report().to_json();
+  return kit;
+}
+
+void Supervisor::on_serving() {
+  answered_at_ = monotonic_now();
+  prober_.ask(listeners_.probe_targets());
+  if (!std::exchange(ready_said_, true)) {
+    log::info("lunard {} is ready: {} workers, gateway as {}{}", LUNAR_VERSION, workers_,
+              identity_ ? identity_->name : "the same user", degraded_.empty() ? "" : ", degraded");
+    service_.ready();
+  }
+  observe();
+  report_to_gateway();
+}
+
+void Supervisor::on_lost() {
+  if (capture_ != nullptr) capture_->gateway_died(workers_);
+  observe();
+}
+
+void Supervisor::on_queue_given_up() {
+  prober_.stop();
+  listeners_.shut_workers();
+}
+
+void Supervisor::on_namespace_listeners(std::span<const WorkerListener> opened) {
+  if (keeper_ == nullptr || !keeper_->serving()) return;  // a gateway that starts gets all of them
+  std::vector<ListenerDescriptor> descriptors;
+  std::vector<int> fds;
+  for (const WorkerListener& listener : opened) {
+    descriptors.push_back({.role = ListenerRole::worker, .worker = listener.worker, .address = listener.address});
+    fds.push_back(listener.fd.get());
+  }
+  if (auto sent = keeper_->send({{"type", "listeners"}, {"listeners", to_json(descriptors)}}, fds); !sent)
+    log::warn("the gateway does not listen in a namespace: {}", sent.error().text);
+}
+
+void Supervisor::on_message(const ChannelMessage& message) {
+  const std::string type = message.body.value("type", "");
+  if (type == "reloaded") {
+    const std::string error = message.body.value("error", "");
+    finish_reload(error.empty() ? Result<>{} : fail(error));
+  } else if (type == "failsafe") {
+    set_operator_bypass(message.body.value("bypass", false));
+  } else {
+    log::warn("the gateway says something unknown: {}", type);
+  }
+}
+
+void Supervisor::on_probe(const ProbeResult& result) {
+  observe();
+  if (result.answered) answered_at_ = monotonic_now();
+  note(guard_.probe(result.worker, result.answered, monotonic_now()));
+}
+
+void Supervisor::tick() {
+  tick_.fire_after(tick_period(config_.failsafe));
+  observe();
+}
+
+void Supervisor::each_second() {
+  second_.fire_after(1s);
+  if (capture_ != nullptr) capture_->refresh();
+  report_to_gateway();
+  if (!stopping_ && keeper_->serving() && monotonic_now() - answered_at_ > kHungAfter) {
+    log::error("the gateway has answered no probe for {} s; it is killed and started again", kHungAfter / 1s);
+    answered_at_ = monotonic_now();
+    keeper_->kill();
+  }
+}
+
+void Supervisor::observe() {
+  const MonotonicTime now = monotonic_now();
+  GuardFacts facts{.capturing = capture_ != nullptr && capture_->capturing(),
+                   .stopping = stopping_,
+                   .gateway_running = keeper_ != nullptr && keeper_->serving(),
+                   .alive = {}};
+  if (capture_ != nullptr) facts.alive = capture_->alive(workers_, now);
+  note(guard_.observe(facts, now));
+}
+
+void Supervisor::note(const std::optional<GuardTransition>& transition) {
+  if (capture_ != nullptr) capture_->apply(guard_.decision());
+  if (!transition) return;
+  const auto age = capture_ != nullptr ? capture_->heartbeat_age(workers_, monotonic_now()) : std::nullopt;
+  transitions_.note(*transition, fmt::format("pending accepts {}, last heartbeat {}", listeners_.pending(),
+                                             age ? fmt::format("{} ms ago", *age / 1ms) : "never"));
+  service_.status(fmt::format("{}: {}", name(transition->to), name(transition->reason)));
+  if (keeper_ != nullptr) report_to_gateway();
+}
+
+void Supervisor::look_again() { observe(); }
+
+void Supervisor::set_operator_bypass(bool on) { note(guard_.set_operator_bypass(on, monotonic_now())); }
+
+admin::FailsafeReport Supervisor::failsafe_report() const {
+  admin::FailsafeReport report{.state = std::string(name(guard_.state())),
+                               .reason = std::string(name(guard_.reason()))};
+  append_timestamp(report.since, std::chrono::nanoseconds(transitions_.since().time_since_epoch()).count());
+  for (const auto& [key, count] : transitions_.counts()) {
+    const auto& [from, to, reason] = key;
+    report.transitions.push_back({std::string(name(from)), std::string(name(to)), std::string(name(reason)), count});
+  }
+  return report;
+}
+
+nlohmann::json Supervisor::failsafe() const {
+  nlohmann::json out = failsafe_report().to_json();
+  const MonotonicTime now = monotonic_now();
+  out["operator_bypass"] = guard_.operator_bypass();
+  out["failed_probes"] = guard_.failed_probes();
+  out["pending_accepts"] = listeners_.pending();
+  out["heartbeat_age_ms"] = nullptr;
+  out["direct_connections"] = nlohmann::json::object();
+  if (capture_ == nullptr) return out;
+  if (const auto age = capture_->heartbeat_age(workers_, now)) out["heartbeat_age_ms"] = *age / 1ms;
+  const ReasonCounts counts = capture_->hook().counters();
+  for (unsigned reason = 0; reason < LUNAR_REASONS; ++reason) {
+    if (reason != LUNAR_REDIRECTED && counts[reason] != 0)
+      out["direct_connections"][lunar_reason_name(reason)] = counts[reason];
+  }
+  out["redirected"] = counts[LUNAR_REDIRECTED];
+  return out;
+}
+
+void Supervisor::report_to_gateway() {
+  if (!keeper_->serving()) return;
+  nlohmann::json message{{"type", "failsafe"}, {"failsafe", failsafe()}, {"degraded", degraded_}};
+  if (auto sent = keeper_->send(message); !sent) log::debug("the gateway was not told: {}", sent.error().text);
+}
+
+void Supervisor::reload(GatewayKeeper::Done done) {
+  if (reloaded_) return done(fail("a reload is under way already", EBUSY));
+  nlohmann::json message{{"type", "reload"}};
+  if (auto text = text_of(config_.config_dir + "/gateway_config.yaml")) message["gateway_config"] = *text;
+  if (auto sent = keeper_->send(message); !sent) return done(std::move(sent));
+  reloaded_ = std::move(done);
+  reload_limit_.fire_after(kReloadLimit);
+}
+
+void Supervisor::finish_reload(Result<> outcome) {
+  reload_limit_.rest();
+  if (const auto done = std::exchange(reloaded_, {})) done(std::move(outcome));
+}
+
+void Supervisor::shut_down() {
+  const bool again = std::exchange(stopping_, true);
+  log::info(again ? "asked again: what is left is cut off" : "shutting down: nothing is redirected any more");
+  service_.stopping();
+  observe();
+  prober_.stop();
+  service_.forget_all();
+  keeper_->stop(again ? 0ns : Nanoseconds(config_.shutdown_grace),
+                [this] { loop_.quit(static_cast<int>(ExitCode::clean)); });
+}
+
+}  // namespace lunar
