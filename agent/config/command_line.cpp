@@ -9,6 +9,7 @@ namespace lunar {
 namespace {
 
 const Option* option_of_flag(std::string_view flag) {
+  if (flag == "--socket") flag = "--control-socket";  // the name that lunarctl gives it
   auto found = std::ranges::find_if(
       option_table(), [&](const Option& option) { return option.on_command_line() && option_flag(option) == flag; });
   return found == option_table().end() ? nullptr : &*found;

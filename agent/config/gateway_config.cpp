@@ -6,9 +6,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <fstream>
-#include <iterator>
 
+#include "agent/config/file_text.h"
 #include "flowengine/spec/document.h"
 #include "flowengine/spec/reader.h"
 #include "flowengine/uri.h"
@@ -245,15 +244,11 @@ LoadedGatewayConfig read_gateway_config(std::string_view text, const std::string
 }
 
 LoadedGatewayConfig load_gateway_config(const std::string& root) {
-  std::string path = root + "/" + std::string(file_name);
-  std::ifstream file(path, std::ios::binary);
-  if (!file) {
-    LoadedGatewayConfig out;
-    if (errno != ENOENT)
-      out.diagnostics.add({std::string(file_name), {}, Severity::error, "file-unusable", strerror(errno)});
-    return out;
-  }
-  return read_gateway_config(std::string{std::istreambuf_iterator<char>(file), {}}, root);
+  auto text = read_file_text(root + "/" + std::string(file_name));
+  if (text) return read_gateway_config(text->value_or(""), root);
+  LoadedGatewayConfig out;
+  out.diagnostics.add({std::string(file_name), {}, Severity::error, "file-unusable", text.error().text});
+  return out;
 }
 
 }  // namespace lunar

@@ -4,10 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cerrno>
-#include <cstring>
-#include <fstream>
-#include <iterator>
+#include "agent/config/file_text.h"
 
 namespace lunar {
 namespace {
@@ -15,14 +12,6 @@ namespace {
 bool exists(const std::string& path) {
   struct stat found{};
   return stat(path.c_str(), &found) == 0;
-}
-
-Result<std::optional<std::string>> read_file(const std::string& path) {
-  if (!exists(path)) return std::nullopt;
-  std::ifstream file(path, std::ios::binary);
-  std::string text{std::istreambuf_iterator<char>(file), {}};
-  if (!file) return fail("cannot be read: " + std::string(strerror(errno)), errno);
-  return text;
 }
 
 std::string random_name() {
@@ -64,7 +53,7 @@ Environment environment_from(const char* const* environ_block) {
 
 LoadedConfig load_lunard_config(const CommandLine& command_line, const Environment& environment) {
   std::string root = resolve_config(command_line, environment, std::nullopt).config.config_dir;
-  auto text = read_file(root + "/lunard.yaml");
+  auto text = read_file_text(root + "/lunard.yaml");
   LoadedConfig loaded = resolve_config(command_line, environment, text ? *text : std::nullopt);
   if (!text) loaded.diagnostics.add({"lunard.yaml", {}, Severity::error, "file-unusable", text.error().text});
   settle(loaded);

@@ -205,7 +205,7 @@ std::vector<Option> flow_options() {
       {"cache.store", ChoiceOption{ENUM_MEMBER(cache_store), cache_stores}, "memory", "where cached answers are kept"},
       {"discovery.tree_refresh",
        DurationOption{MEMBER(discovery_tree_refresh), 1s, 1h},
-       "300s",
+       "5m",
        "period at which known URL shapes are recomputed",
        {{"LUNAR_AGGREGATION_TREE_REFRESH_SECS", variable::seconds}}},
   };
@@ -257,7 +257,7 @@ std::vector<Option> store_options() {
        {{"LUNAR_CLUSTER_LIVENESS_UPDATED_PERIOD_IN_SEC", variable::seconds}}},
       {"redis.stale_after",
        DurationOption{MEMBER(redis.stale_after), 100ms, 24h},
-       "120s",
+       "2m",
        "silence after which an instance counts as gone; above redis.beat",
        {{"LUNAR_CLUSTER_STALE_THRESHOLD_PERIOD_IN_SEC", variable::seconds}}},
   };
@@ -311,7 +311,7 @@ std::vector<Option> report_options() {
        OptionScope::environment},
       {"hub.max_wait",
        DurationOption{MEMBER(hub.max_wait), 1s, 24h},
-       "600s",
+       "10m",
        "longest wait between connects",
        {{"LUNAR_HUB_MAX_WAIT_TIME_BETWEEN_CONNECTION_ATTEMPTS_SEC", variable::seconds}},
        OptionScope::environment},

@@ -1,0 +1,87 @@
+#include "agent/config/gateway_start.h"
+
+#include <doctest/doctest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "agent/config/load.h"
+#include "agent/config/option.h"
+
+using namespace lunar;
+using nlohmann::json;
+
+namespace {
+
+GatewayStart usual_start() {
+  GatewayStart start;
+  start.config =
+      resolve_config({}, {{"LUNAR_API_KEY", "k"}}, "tenant: t\ncapture: {allow_list: [a, b]}\nworkers: 2\n").config;
+  start.version = "1.2.3";
+  start.instance_id = "gateway-x";
+  start.workers = 2;
+  start.listeners = {{ListenerRole::worker, 1, Endpoint::parse("127.77.1.1:4000")},
+                     {ListenerRole::proxy, 0, Endpoint::parse("[::1]:8000")},
+                     {ListenerRole::internal_control, 0, std::nullopt}};
+  start.maps = {"origins", "heartbeats"};
+  start.log_file = true;
+  return start;
+}
+
+}  // namespace
+
+TEST_CASE("start message: arrives as it was sent") {
+  GatewayStart sent = usual_start();
+  auto received = gateway_start_from_json(json::parse(to_json(sent).dump()));
+  REQUIRE(received);
+  CHECK(received->version == "1.2.3");
+  CHECK(received->instance_id == "gateway-x");
+  CHECK(received->workers == 2);
+  CHECK(received->listeners == sent.listeners);
+  CHECK(received->maps == sent.maps);
+  CHECK(received->log_file);
+  for (const Option& option : option_table()) {
+    CAPTURE(option.path);
+    CHECK(option_value(option, received->config) == option_value(option, sent.config));
+  }
+}
+
+TEST_CASE("start message: tells which descriptor is which") {
+  GatewayStart start = usual_start();
+  CHECK(start.fd_count() == 6);
+  CHECK(start.map_position(map_name::origins) == 3);
+  CHECK(start.map_position(map_name::heartbeats) == 4);
+  CHECK_FALSE(start.map_position(map_name::unreachable));
+  CHECK(start.log_position() == 5);
+  start.log_file = false;
+  CHECK_FALSE(start.log_position());
+  CHECK(start.fd_count() == 5);
+}
+
+TEST_CASE("start message: every role has a name that is read back") {
+  for (auto role : {ListenerRole::worker, ListenerRole::proxy, ListenerRole::connect, ListenerRole::tls,
+                    ListenerRole::health, ListenerRole::admin, ListenerRole::metrics, ListenerRole::internal_control}) {
+    std::vector<ListenerDescriptor> sent{{role, 3, Endpoint::parse("127.0.0.1:1")}};
+    CHECK(to_json(sent)[0]["role"] == listener_role_name(role));
+    CHECK(listeners_from_json(to_json(sent)).value() == sent);
+  }
+}
+
+TEST_CASE("start message: what it does not understand is refused") {
+  json good = to_json(usual_start());
+  auto refused = [&](auto change) {
+    json bad = good;
+    change(bad);
+    return !gateway_start_from_json(bad).has_value();
+  };
+  CHECK(refused([](json& m) { m["type"] = "drain"; }));
+  CHECK(refused([](json& m) { m.erase("type"); }));
+  CHECK(refused([](json& m) { m.erase("workers"); }));
+  CHECK(refused([](json& m) { m["workers"] = "two"; }));
+  CHECK(refused([](json& m) { m["settings"]["no.such"] = "x"; }));
+  CHECK(refused([](json& m) { m["settings"]["backups"] = "many"; }));
+  CHECK(refused([](json& m) { m["settings"]["backups"] = 5; }));
+  CHECK(refused([](json& m) { m["listeners"][0]["role"] = "spy"; }));
+  CHECK(refused([](json& m) { m["listeners"][0]["address"] = "nowhere"; }));
+  CHECK(refused([](json& m) { m["listeners"][0].erase("worker"); }));
+  CHECK(refused([](json& m) { m = json::array(); }));
+}
