@@ -119,9 +119,9 @@ void HttpServer::accept(Listening& listening) {
   }
 }
 
+// Without shutdown: the same socket may be that of the process which takes over.
 void HttpServer::close_listeners() {
   for (Listening& listening : state_->listeners) {
-    ::shutdown(listening.socket.get(), SHUT_RDWR);
     listening.io.reset();
     listening.pause.reset();
     listening.socket.reset();
