@@ -11,8 +11,8 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "support")]
 
 from clients import Builds, Matrix, missing_programs  # noqa: E402
 from internet import Internet  # noqa: E402
+from lunards import Lunards, shared_lunard  # noqa: E402
 from world import leftovers  # noqa: E402
-from world.lunard import Lunard  # noqa: E402
 from world.world import World  # noqa: E402
 
 LIMIT = 120
@@ -70,39 +70,15 @@ def matrix(world, internet, builds):
 
 @pytest.fixture
 def make_lunard(world, internet, request):
-    """Starts lunards one after another; the log of each is shown when the test fails."""
-    yield from _maker(world, request)
+    """Starts lunards; what of them still runs ends with the test."""
+    with Lunards(world, request.node) as lunards:
+        yield lunards.make
 
 
 @pytest.fixture(scope="module")
 def lunard(world, internet, request):
     """One lunard for all tests of a file, with the captured cgroup attached."""
-    maker = _maker(world, request)
-    lunard = next(maker)()
-    lunard.attach(world.captured)
-    yield lunard
-    pids = [lunard.supervisor_pid, lunard.gateway_pid()]
-    held = leftovers.held_by(pids)
-    assert lunard.stop() == 0, lunard.log()[-3000:]
-    assert not leftovers.still_in_kernel(held)
-    assert not lunard.cgroup.pids()
-    next(maker, None)
-
-
-def _maker(world, request):
-    made = []
-
-    def make(settings=None, gateway_config=None, mode="protecting"):
-        name = f"lunard-{len(list(world.directory.glob('lunard-*'))) + 1}"
-        made.append(Lunard(world, name, settings, gateway_config))
-        request.node.lunards = made
-        return made[-1].start(mode)
-
-    try:
-        yield make
-    finally:
-        for lunard in made:
-            lunard.end()
+    yield from shared_lunard(world, request)
 
 
 @pytest.hookimpl(hookwrapper=True)

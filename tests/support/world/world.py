@@ -32,7 +32,8 @@ class World:
         self.cgroup = Cgroup(cgroup2_mount() / f"{prefix}-{os.getpid()}")
         try:
             self.captured, self.direct = self.cgroup.child("captured"), self.cgroup.child("direct")
-            self.host = Namespace("lunar-host", self._etc())
+            self.binds = self._etc()
+            self.host = Namespace("lunar-host", self.binds)
             self.net = Namespace("lunar-net")
             self._link()
             self.start_origin("dns", [sys.executable, HERE / "dns_origin.py", addresses.DNS,
@@ -66,6 +67,10 @@ class World:
         cgroup = self.new_cgroup(captured, label)
         return self._remember(Child(argv, namespace=self.host, cgroup=cgroup,
                                     log=self.directory / f"{cgroup.path.name}.log", **options))
+
+    def start_in(self, namespace, cgroup, argv):
+        """Starts a program in any namespace and cgroup."""
+        return self._remember(Child(argv, namespace=namespace, cgroup=cgroup))
 
     def start_origin(self, name, argv, *, tcp=(), udp=None):
         """Starts a server and waits until it listens on every address of `tcp` (or has bound `udp`)."""

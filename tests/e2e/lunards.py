@@ -1,0 +1,46 @@
+"""How tests get a lunard, and what must be left of it after a stop: nothing."""
+
+from world import leftovers
+from world.lunard import Lunard
+
+
+class Lunards:
+    """The lunards of one test or one file; their logs are shown when something fails."""
+
+    def __init__(self, world, node):
+        self.world, self.made = world, []
+        node.lunards = self.made
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for lunard in self.made:
+            lunard.end()
+
+    def make(self, settings=None, gateway_config=None, mode="protecting"):
+        number = len(list(self.world.directory.glob("lunard-*"))) + 1
+        lunard = Lunard(self.world, f"lunard-{number}", settings, gateway_config)
+        self.made.append(lunard)
+        return lunard.start(mode)
+
+
+def assert_stops_and_leaves_nothing(lunard):
+    pids = [lunard.supervisor_pid, lunard.gateway_pid()]
+    held = leftovers.held_by(pids)
+    assert {kind for kind, _ in held} == {"prog", "map", "link"}
+    assert lunard.stop() == 0
+    assert not lunard.cgroup.pids()
+    assert not leftovers.still_in_kernel(held)
+    listening = lunard.world.host.run("ss", "-Htln").stdout
+    assert listening == ""
+    assert not lunard.socket_path.exists()
+
+
+def shared_lunard(world, request, **options):
+    """Body of a fixture: one lunard with the captured cgroup attached, and a clean stop at the end."""
+    with Lunards(world, request.node) as lunards:
+        lunard = lunards.make(**options)
+        lunard.attach(world.captured)
+        yield lunard
+        assert_stops_and_leaves_nothing(lunard)
