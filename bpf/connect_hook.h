@@ -44,19 +44,21 @@ LUNAR_INLINE __u32 ask_own_socket(struct lunar_request* rq) {
   return sk && bpf_sk_storage_get(&own_sockets, sk, 0, 0) != 0;
 }
 
-/* From the task's own cgroup upwards, only at the depths where policies exist. */
+/* From the root down to the task's own cgroup, only at the depths where policies exist: the last one found is the
+ * nearest. Upwards would stop earlier, but only for what is captured; this is through sooner for all others. */
 LUNAR_INLINE __u32 ask_verdict(struct lunar_request* rq, const struct lunar_settings* set) {
   __u32 levels = set->levels;
-  for (int level = LUNAR_MAX_LEVELS - 1; level >= 0; level--) {
-    __u64 id;
+  __u32 verdict = 0;
+  for (int level = 0; level < LUNAR_MAX_LEVELS && levels; level++, levels >>= 1) {
     struct lunar_policy* policy;
-    if (!((levels >> level) & 1)) continue;
+    __u64 id;
+    if (!(levels & 1)) continue;
     id = bpf_get_current_ancestor_cgroup_id(level);
-    if (!id) continue;
+    if (!id) break;
     policy = bpf_map_lookup_elem(&policies, &id);
-    if (policy) return policy->verdict;
+    if (policy) verdict = policy->verdict;
   }
-  return 0;
+  return verdict;
 }
 
 static __always_inline struct lunar_range range_in(void* trie4, void* trie6, struct lunar_request* rq) {
@@ -94,6 +96,7 @@ LUNAR_INLINE __u32 ask_unreachable(struct lunar_request* rq) {
 LUNAR_INLINE __u64 ask_live_workers(struct lunar_request* rq, const struct lunar_settings* set, __u64* idle) {
   __u64 now = bpf_ktime_get_ns();
   __u64 live = 0;
+  rq->random = bpf_get_prandom_u32();
   for (__u32 w = 0; w < LUNAR_MAX_WORKERS; w++) {
     struct lunar_heartbeat* slot;
     __u32 key = w, judged;
@@ -153,17 +156,34 @@ static __always_inline __u64 process_start(void) {
   return BPF_CORE_READ(task, group_leader, start_boottime);
 }
 
+/* Reads as in COPY_END of origdst_hook.h, for the same reason. */
 static __always_inline void note_source(struct lunar_origin* origin, struct bpf_sock* sk, __u32 v4) {
+  const volatile struct bpf_sock* from = sk;
   __u32* words = (__u32*)origin->source;
-  if (v4 && sk->src_ip4) {
-    words[2] = WORD_V4_MAPPED;
-    words[3] = sk->src_ip4;
-  } else if (!v4) {
-    words[0] = sk->src_ip6[0];
-    words[1] = sk->src_ip6[1];
-    words[2] = sk->src_ip6[2];
-    words[3] = sk->src_ip6[3];
-  }
+  __u32 ip4 = from->src_ip4;
+  __u32 ip6[4] = {from->src_ip6[0], from->src_ip6[1], from->src_ip6[2], from->src_ip6[3]};
+  words[0] = v4 ? 0 : ip6[0];
+  words[1] = v4 ? 0 : ip6[1];
+  words[2] = v4 ? (ip4 ? WORD_V4_MAPPED : 0) : ip6[2];
+  words[3] = v4 ? ip4 : ip6[3];
+}
+
+/* What the application holds is the MPTCP socket; what connects, and is seen by the other hooks, is its subflow. */
+static __always_inline void remember_for_mptcp(struct bpf_sock* sk, const struct lunar_origin* origin) {
+  struct lunar_origin* copy;
+  void* mptcp;
+  if (!have_mptcp) return;
+  mptcp = bpf_skc_to_mptcp_sock(sk);
+  if (!mptcp) return;
+  copy = bpf_sk_storage_get(&clients, mptcp, 0, BPF_SK_STORAGE_GET_F_CREATE);
+  if (copy) *copy = *origin;
+}
+
+static __always_inline void forget(struct bpf_sock* sk) {
+  void* mptcp;
+  if (bpf_sk_storage_delete(&clients, sk) || !have_mptcp) return;
+  mptcp = bpf_skc_to_mptcp_sock(sk);
+  if (mptcp) bpf_sk_storage_delete(&clients, mptcp);
 }
 
 LUNAR_INLINE __u32 remember(struct lunar_request* rq) {
@@ -184,6 +204,7 @@ LUNAR_INLINE __u32 remember(struct lunar_request* rq) {
   origin->start_ns = process_start();
   bpf_get_current_comm(origin->comm, sizeof origin->comm);
   note_source(origin, sk, rq->v4);
+  remember_for_mptcp(sk, origin);
   return 1;
 }
 
@@ -198,9 +219,8 @@ static __always_inline int redirects(struct lunar_request* rq) {
   struct bpf_sock* sk = socket_of(rq);
   enum lunar_reason reason;
   if (!set || !sk || !rq->tcp) return 0;
-  bpf_sk_storage_delete(&clients, sk);
+  forget(sk);
   rq->device = sk->bound_dev_if;
-  rq->random = bpf_get_prandom_u32();
   reason = lunar_decide(rq, set);
   count(reason);
   return reason == LUNAR_REDIRECTED;

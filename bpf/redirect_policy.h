@@ -40,7 +40,7 @@ LUNAR_INLINE struct lunar_range ask_bypass(struct lunar_request* rq);           
 LUNAR_INLINE struct lunar_range ask_allowed(struct lunar_request* rq);                      /* kind 0: none */
 LUNAR_INLINE __u32 ask_breaker(struct lunar_request* rq);
 LUNAR_INLINE __u32 ask_unreachable(struct lunar_request* rq);
-/* Sets, bit w for worker w, by lunar_judge_beat(). */
+/* Sets, bit w for worker w, by lunar_judge_beat(); also sets rq->random. */
 LUNAR_INLINE __u64 ask_live_workers(struct lunar_request* rq, const struct lunar_settings* set, __u64* idle);
 /* Is there a listener of ours for rq->worker, rq->address, with room? LUNAR_REDIRECTED: yes, rq->listener is set. */
 LUNAR_INLINE enum lunar_reason ask_listener(struct lunar_request* rq, const struct lunar_settings* set);

@@ -32,6 +32,8 @@ struct Entry {
 };
 
 constexpr std::string_view pid_prefix = "pid:";
+constexpr const char* filtered =
+    "not captured: a BPF egress filter (IPAddressDeny=?) guards it, which the gateway would evade";
 
 bool is_below(std::string_view path, std::string_view ancestor) {
   if (ancestor == "/") return true;
@@ -66,6 +68,7 @@ struct Attachments::State {
   void drop(const std::string& path);
   void on_created(const std::string& path);
   void on_population(const std::string& path);
+  void review_filters();
   void look_for_filters();
   Result<> save() const;
   [[nodiscard]] Attachment describe(const Entry& entry) const;
@@ -82,21 +85,26 @@ void Attachments::State::capture(const Entry& entry, const std::string& path) {
   const std::string directory = tree.directory(path);
   const auto id = cgroup::id_of(directory);
   if (!id) return;  // removed meanwhile; its event is under way
-  if (const auto known = applied.find(path); known != applied.end()) {
-    const bool same = known->second.id == *id && known->second.target == entry.target.text();
-    if (same && known->second.policy == entry.options.policy) return;
-    drop(path);
-  }
   Applied now{.id = *id, .target = entry.target.text(), .policy = entry.options.policy, .warning = {}};
   if (now.policy == Policy::capture && has_egress_filter(directory, FilterScope::with_ancestors)) {
     now.policy = Policy::bypass;
-    now.warning = "not captured: a BPF egress filter (IPAddressDeny=?) guards it, which the gateway would evade";
+    now.warning = filtered;
   }
-  set_policy(now, path);
-  applied.insert_or_assign(path, std::move(now));
-  if (!entry.options.netns || netns == nullptr) return;
-  tree.watch_population(path);
-  on_population(path);
+  const auto known = applied.find(path);
+  const bool same = known != applied.end() && known->second.id == now.id && known->second.target == now.target &&
+                    known->second.policy == now.policy && known->second.warning == now.warning;
+  if (!same) {
+    if (known != applied.end() && known->second.id != now.id) drop(path);
+    set_policy(now, path);
+    applied.insert_or_assign(path, std::move(now));
+  }
+  if (netns == nullptr) return;
+  if (entry.options.netns) {
+    tree.watch_population(path);
+    on_population(path);
+  } else {
+    netns->release(*id);
+  }
 }
 
 void Attachments::State::drop(const std::string& path) {
@@ -130,7 +138,22 @@ void Attachments::State::on_population(const std::string& path) {
   }
 }
 
-// Cgroups inside a captured one may bring filters of their own, and a filter may come after its cgroup.
+// Nothing tells when a filter appears on a cgroup or goes: targets, and what was bypassed inside them, are asked again.
+void Attachments::State::review_filters() {
+  std::vector<std::string> paths;
+  for (const auto& [path, now] : applied)
+    if (!now.target.empty()) paths.push_back(path);
+  for (const std::string& path : paths) {
+    const auto entry = entries.find(applied[path].target);
+    if (entry != entries.end() && entry->second.target.matches(path)) {
+      capture(entry->second, path);
+    } else if (!has_egress_filter(tree.directory(path), FilterScope::itself)) {
+      drop(path);
+    }
+  }
+}
+
+// Cgroups inside a captured one may bring filters of their own.
 void Attachments::State::look_for_filters() {
   for (const std::string& path : tree.paths()) {
     const auto above = std::ranges::find_if(applied, [&](const auto& entry) {
@@ -139,13 +162,9 @@ void Attachments::State::look_for_filters() {
     if (above == applied.end() || !has_egress_filter(tree.directory(path), FilterScope::itself)) continue;
     const auto id = cgroup::id_of(tree.directory(path));
     if (!id) continue;
-    Applied filtered{
-        .id = *id,
-        .target = above->second.target,
-        .policy = Policy::bypass,
-        .warning = "not captured: a BPF egress filter (IPAddressDeny=?) guards it, which the gateway would evade"};
-    set_policy(filtered, path);
-    applied.insert_or_assign(path, std::move(filtered));
+    Applied inside{.id = *id, .target = above->second.target, .policy = Policy::bypass, .warning = filtered};
+    set_policy(inside, path);
+    applied.insert_or_assign(path, std::move(inside));
   }
 }
 
@@ -287,6 +306,7 @@ void Attachments::on_readable() {
 
 void Attachments::refresh() {
   on_readable();
+  state_->review_filters();
   state_->look_for_filters();
 }
 

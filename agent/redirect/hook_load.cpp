@@ -26,13 +26,17 @@ struct DestroySkeleton {
 };
 using Skeleton = std::unique_ptr<redirect_bpf, DestroySkeleton>;
 
+// libbpf warns only when loading fails; the verifier's log is then part of it, and ends with what was refused.
 int to_log(libbpf_print_level level, const char* format, va_list arguments) {
-  if (level == LIBBPF_DEBUG) return 0;
-  std::array<char, 512> line{};
-  const int length = vsnprintf(line.data(), line.size(), format, arguments);
-  std::string_view text(line.data(), std::clamp<size_t>(static_cast<size_t>(std::max(length, 0)), 0, line.size() - 1));
-  while (text.ends_with('\n')) text.remove_suffix(1);
-  log::debug("libbpf: {}", text);
+  if (level != LIBBPF_WARN) return 0;
+  constexpr size_t tail = 800;
+  va_list again;
+  va_copy(again, arguments);
+  std::string text(static_cast<size_t>(std::max(vsnprintf(nullptr, 0, format, again), 0)) + 1, '\0');
+  va_end(again);
+  vsnprintf(text.data(), text.size(), format, arguments);
+  text.pop_back();
+  log::warn("{}", text.size() > tail ? "..." + text.substr(text.size() - tail) : text);
   return 0;
 }
 
@@ -105,7 +109,7 @@ Result<HookParts> load_hook(const HookConstants& constants) {
   if (!skeleton) return fail("cannot open the kernel hook; see lunarctl doctor", errno);
   set_constants(*skeleton, constants);
   if (const int error = redirect_bpf::load(skeleton.get()); error != 0)
-    return fail("the kernel did not accept the hook (log level debug shows why); see lunarctl doctor", -error);
+    return fail("the kernel did not accept the hook (the warnings above show why); see lunarctl doctor", -error);
   auto parts = keep_fds(*skeleton);
   if (!parts) return parts;
   if (auto complete = check_complete(*parts); !complete) return std::unexpected(complete.error());

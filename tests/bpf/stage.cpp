@@ -57,6 +57,13 @@ Fd listen_at(const Endpoint& at) {
   return fd;
 }
 
+Endpoint local_end(int fd) {
+  sockaddr_storage address{};
+  socklen_t length = sizeof address;
+  getsockname(fd, reinterpret_cast<sockaddr*>(&address), &length);
+  return Endpoint::from(address);
+}
+
 // Cgroups that a killed test process left.
 void remove_leftovers(const std::string& mount) {
   for (const auto& entry : fs::directory_iterator(mount)) {
@@ -138,10 +145,11 @@ Seen in_cgroup(const std::string& directory, const std::function<Seen()>& body) 
 Seen finish(int fd, int error) {
   Seen seen{.error = error};
   if (error != 0) return seen;
+  // Read first: with TCP Fast Open the handshake may still be under way.
+  pollfd readable{.fd = fd, .events = POLLIN, .revents = 0};
+  if (poll(&readable, 1, 3000) != 1 || recv(fd, &seen.who, 1, 0) != 1) seen.error = EIO;
   socklen_t length = sizeof seen.peer;
   if (getpeername(fd, reinterpret_cast<sockaddr*>(&seen.peer), &length) != 0) seen.error = errno;
-  pollfd readable{.fd = fd, .events = POLLIN, .revents = 0};
-  if (poll(&readable, 1, 3000) != 1 || recv(fd, &seen.who, 1, 0) != 1) seen.error = seen.error != 0 ? seen.error : EIO;
   return seen;
 }
 
@@ -218,12 +226,14 @@ void Greeter::run() {
     if (paused_) continue;
     for (size_t i = 0; i < doors.size(); ++i) {
       if ((polled[i + 1].revents & POLLIN) == 0) continue;
-      const Fd guest(accept4(doors[i].fd, nullptr, nullptr, SOCK_CLOEXEC));
+      Fd guest(accept4(doors[i].fd, nullptr, nullptr, SOCK_CLOEXEC));
       if (!guest) continue;
       guests_.push_back({.greeting = doors[i].greeting,
                          .origin = origins_ != nullptr ? origins_->find(guest.get()) : std::nullopt,
-                         .worker = 0});
+                         .local = local_end(guest.get())});
       send(guest.get(), &doors[i].greeting, 1, MSG_NOSIGNAL);
+      // Not closed at once: with bytes of the client unread that would be a reset.
+      held_[next_held_++ % held_.size()] = std::move(guest);
     }
   }
 }

@@ -70,8 +70,9 @@ class Greeter {
   struct Guest {
     char greeting;
     std::optional<Origin> origin;
-    uint32_t worker;
-    bool unread_until_now = true;
+    Endpoint local;  // of ours: tells the worker and the address
+    [[nodiscard]] unsigned worker() const { return local.address.bytes[14]; }
+    [[nodiscard]] unsigned address() const { return local.address.bytes[15]; }
   };
   void look_up_origins(const OriginMap* map);
   [[nodiscard]] std::vector<Guest> guests();  // since the last call
@@ -85,6 +86,8 @@ class Greeter {
   std::mutex mutex_;
   std::vector<Door> doors_;
   std::vector<Guest> guests_;
+  std::array<Fd, 16> held_;
+  size_t next_held_ = 0;
   const OriginMap* origins_ = nullptr;
   bool paused_ = false;
   Fd wake_;
