@@ -111,7 +111,8 @@ Result<> Loop::run(Nanoseconds beat, const std::function<void(MonotonicTime)>& t
     timers_.advance(now_);
     run_ready();
     buffers_.provide();
-    Nanoseconds longest = ready_.empty() ? timers_.until_next(now_, beat) : Nanoseconds::zero();
+    bool idle = ready_.empty() && !stopping_;
+    Nanoseconds longest = idle ? timers_.until_next(now_, beat) : Nanoseconds::zero();
     if (auto done = ring_.submit_and_complete(longest); !done) return std::unexpected(done.error());
     now_ = monotonic_now();
     run_ready();

@@ -108,6 +108,7 @@ class Stream {
   void append(BufferRef piece);
   void took(uint32_t bytes);
   void transmit_more();
+  void drop_sent(uint32_t bytes);
   void drop_output();
   void fail(int error);
   void changed();
@@ -134,6 +135,7 @@ class Stream {
   uint64_t sent_bytes_ = 0;
   uint32_t input_bytes_ = 0;
   uint32_t unsent_ = 0;
+  uint32_t in_flight_ = 0;  // bytes of the write that the kernel has
   uint32_t needed_ = 0;
   uint8_t cancels_ = 0;  // cancel requests that have not answered yet
   bool receiving_ : 1 = false;
