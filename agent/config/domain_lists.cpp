@@ -12,7 +12,11 @@ class PatternSet {
     auto out = std::make_shared<PatternSet>();
     for (const std::string& pattern : patterns) {
       std::string why;
-      if (out->set_.Add(pattern, &why) < 0) return fail(std::string(key) + ": \"" + pattern + "\": " + why);
+      if (out->set_.Add(pattern, &why) < 0) {
+        std::string text(key);
+        text.append(": \"").append(pattern).append("\": ").append(why);
+        return fail(std::move(text));
+      }
     }
     if (!out->set_.Compile()) return fail(std::string(key) + ": the patterns need too much memory together");
     return out;

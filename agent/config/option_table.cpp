@@ -287,6 +287,11 @@ std::vector<Option> report_options() {
        "10s",
        "longest time that exported entries wait in memory",
        {{"LUNAR_FLUSH_SECONDS", variable::seconds}}},
+  };
+}
+
+std::vector<Option> hub_options() {
+  return {
       {"hub.url",
        TextOption{MEMBER(hub.url), "URL"},
        "",
@@ -335,7 +340,8 @@ std::vector<Option> report_options() {
 
 std::vector<Option> whole_table() {
   std::vector<Option> out;
-  for (auto group : {process_options, listener_options, traffic_options, flow_options, store_options, report_options})
+  for (auto group :
+       {process_options, listener_options, traffic_options, flow_options, store_options, report_options, hub_options})
     for (Option& option : group()) out.push_back(std::move(option));
   return out;
 }

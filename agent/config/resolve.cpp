@@ -14,26 +14,30 @@ namespace {
 
 constexpr std::string_view file_name = "lunard.yaml";
 
+std::optional<std::string> joined(const std::optional<std::vector<std::string>>& items) {
+  if (!items) return std::nullopt;
+  std::string out;
+  for (const std::string& item : *items) out += (out.empty() ? "" : ",") + item;
+  return out;
+}
+
+bool wants_integer(const Option& option, const Value& value) {
+  bool is_auto = value.kind == Value::Kind::scalar && value.text == "auto";
+  return std::holds_alternative<IntegerOption>(option.type) ||
+         (std::holds_alternative<AutoIntegerOption>(option.type) && !is_auto);
+}
+
 // A YAML value in the spelling that set_option reads; nothing after a finding.
 std::optional<std::string> spelt(const Option& option, const Value& value, Reader& reader) {
   if (std::holds_alternative<FlagOption>(option.type)) {
     auto flag = reader.boolean(value);
     return flag ? std::optional<std::string>(*flag ? "true" : "false") : std::nullopt;
   }
-  bool is_auto = value.kind == Value::Kind::scalar && value.text == "auto";
-  bool integer = std::holds_alternative<IntegerOption>(option.type) ||
-                 (std::holds_alternative<AutoIntegerOption>(option.type) && !is_auto);
-  if (integer) {
+  if (wants_integer(option, value)) {
     auto number = reader.integer(value);
     return number ? std::optional(std::to_string(*number)) : std::nullopt;
   }
-  if (std::holds_alternative<ListOption>(option.type)) {
-    auto items = reader.strings(value);
-    if (!items) return std::nullopt;
-    std::string joined;
-    for (const std::string& item : *items) joined += (joined.empty() ? "" : ",") + item;
-    return joined;
-  }
+  if (std::holds_alternative<ListOption>(option.type)) return joined(reader.strings(value));
   bool text = std::holds_alternative<TextOption>(option.type);
   return reader.string(value, text ? Reader::Coercion::warns : Reader::Coercion::silent);
 }
