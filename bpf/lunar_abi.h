@@ -74,18 +74,21 @@ enum lunar_flag {
 
 /* Map `settings`: one entry, written by the supervisor through mmap; each field is stored atomically. */
 struct lunar_settings {
-  __u32 abi;                      /* LUNAR_ABI of the writer */
-  __u32 armed;                    /* 0: nothing is redirected */
-  __u32 workers;                  /* slots in use */
-  __u32 flags;                    /* enum lunar_flag */
-  __u32 max_pending;              /* per listener: waiting accepts from which on a connect goes elsewhere */
-  __u32 levels;                   /* bit n: a policy exists for a cgroup n levels below the root */
-  __u64 deadline_ns;              /* a heartbeat older than this is stale */
-  __u64 breaker_ns;               /* how long a lost SYN sends everything direct */
+  __u32 abi;          /* LUNAR_ABI of the writer */
+  __u32 armed;        /* 0: nothing is redirected */
+  __u32 workers;      /* slots in use */
+  __u32 flags;        /* enum lunar_flag */
+  __u32 max_pending;  /* per listener: waiting accepts from which on a connect goes elsewhere */
+  __u32 levels;       /* bit n: a policy exists for a cgroup n levels below the root */
+  __u64 deadline_ns;  /* a heartbeat older than this is stale */
+  __u64 breaker_ns;   /* how long a lost SYN sends everything direct */
+  __u64 netns_cookie; /* of the namespace that the two sources are of */
+  __u8 source4[16];   /* what the default route gives a socket as local address, v4-mapped; zeros: unknown */
+  __u8 source6[16];
   __u16 port4[LUNAR_MAX_WORKERS]; /* 0: this worker does not listen for the family */
   __u16 port6[LUNAR_MAX_WORKERS];
 };
-LUNAR_ASSERT(sizeof(struct lunar_settings) == 40 + 4 * LUNAR_MAX_WORKERS);
+LUNAR_ASSERT(sizeof(struct lunar_settings) == 80 + 4 * LUNAR_MAX_WORKERS);
 
 /* Map `breaker`: one entry, written by the kernel part; user space may only read it or set it to 0. */
 struct lunar_breaker {

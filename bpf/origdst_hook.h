@@ -1,4 +1,5 @@
-/* The original destination's way from the client's socket to the accepted one, and back into getpeername().
+/* The original destination's way from the client's socket to the accepted one, and back into getpeername()
+ * and getsockname().
  *
  * client storage --(TCP_CONNECT_CB, before the SYN)--> flows --(PASSIVE_ESTABLISHED, before accept)--> accepted storage
  *
@@ -97,6 +98,43 @@ static __always_inline void on_socket_event(struct bpf_sock_ops* ctx) {
       on_retransmission(ctx);
       break;
   }
+}
+
+/* On loopback a redirected socket has a loopback address of its own, which is of no use to who announces it to its peer
+ * (FTP, SIP): it is told the one that it would have had on the way out. Only where we know that way. */
+static __always_inline const struct lunar_settings* knows_source(struct bpf_sock_addr* ctx) {
+  const struct lunar_settings* set = current_settings();
+  struct bpf_sock* sk = ctx->sk;
+  struct lunar_origin* origin;
+  if (!set || !sk) return 0;
+  origin = bpf_sk_storage_get(&clients, sk, 0, 0);
+  return origin && origin->netns_cookie == set->netns_cookie ? set : 0;
+}
+
+static __always_inline void on_getsockname4(struct bpf_sock_addr* ctx) {
+  const struct lunar_settings* set = knows_source(ctx);
+  __u32 source;
+  if (!set || ctx->user_ip4 != bpf_htonl(INADDR_LOOPBACK)) return;
+  source = ((const __u32*)set->source4)[3];
+  if (source) ctx->user_ip4 = source;
+}
+
+static __always_inline void on_getsockname6(struct bpf_sock_addr* ctx) {
+  const struct lunar_settings* set = knows_source(ctx);
+  const __u32* source;
+  if (!set || ctx->user_ip6[0] || ctx->user_ip6[1]) return;
+  if (ctx->user_ip6[2] == WORD_V4_MAPPED && ctx->user_ip6[3] == bpf_htonl(INADDR_LOOPBACK)) {
+    source = (const __u32*)set->source4;
+  } else if (!ctx->user_ip6[2] && ctx->user_ip6[3] == bpf_htonl(1)) {
+    source = (const __u32*)set->source6;
+  } else {
+    return;
+  }
+  if (!source[3] && !source[0]) return;
+  ctx->user_ip6[0] = source[0];
+  ctx->user_ip6[1] = source[1];
+  ctx->user_ip6[2] = source[2];
+  ctx->user_ip6[3] = source[3];
 }
 
 /* The storage counts only while the socket's peer is still the listener that it was sent to. */

@@ -31,6 +31,18 @@ int getpeername6(struct bpf_sock_addr* ctx) {
   return 1;
 }
 
+SEC("cgroup/getsockname4")
+int getsockname4(struct bpf_sock_addr* ctx) {
+  on_getsockname4(ctx);
+  return 1;
+}
+
+SEC("cgroup/getsockname6")
+int getsockname6(struct bpf_sock_addr* ctx) {
+  on_getsockname6(ctx);
+  return 1;
+}
+
 SEC("sockops")
 int socket_events(struct bpf_sock_ops* ctx) {
   on_socket_event(ctx);

@@ -2,6 +2,7 @@
 
 #include <bpf/libbpf.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <atomic>
@@ -30,6 +31,21 @@ T load(T& field) {
 void set_flag(lunar_settings& settings, uint32_t flag, bool on) {
   const uint32_t flags = load(settings.flags);
   store<__u32>(settings.flags, on ? flags | flag : flags & ~flag);
+}
+
+// Of the calling thread's namespace, the one that the routes are of.
+uint64_t own_netns_cookie() {
+  const Fd probe(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  uint64_t cookie = 0;
+  socklen_t length = sizeof cookie;
+  if (getsockopt(probe.get(), SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &length) != 0) return 0;
+  return cookie;
+}
+
+// A reader may see half of each while a default route moves; it is what two calls in a row could see as well.
+void write_address(__u8 (&field)[16], const std::optional<IpAddress>& address) {
+  const IpAddress value = address.value_or(IpAddress{});
+  std::ranges::copy(value.bytes, field);
 }
 
 uint64_t unique_number() {
@@ -154,6 +170,9 @@ Result<> Hook::set_routes(const RouteTable& routes) {
   if (auto synced = tries.sync(bypass_ranges(routes)); !synced) return synced;
   set_flag(*state_->settings, LUNAR_ROUTE_V4, routes.default_v4);
   set_flag(*state_->settings, LUNAR_ROUTE_V6, routes.default_v6);
+  store<__u64>(state_->settings->netns_cookie, own_netns_cookie());
+  write_address(state_->settings->source4, routes.source_v4);
+  write_address(state_->settings->source6, routes.source_v6);
   return {};
 }
 

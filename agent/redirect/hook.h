@@ -9,6 +9,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -54,6 +55,8 @@ struct RouteTable {
   std::vector<Prefix> connected;  // on-link ranges
   bool default_v4 = false;
   bool default_v6 = false;
+  std::optional<IpAddress> source_v4;  // local address of a socket that takes the default route
+  std::optional<IpAddress> source_v6;
   bool operator==(const RouteTable&) const = default;
 };
 

@@ -22,11 +22,13 @@ struct HookProgram {
   bool quic_only;
 };
 
-inline constexpr std::array<HookProgram, 7> hook_programs{{
+inline constexpr std::array<HookProgram, 9> hook_programs{{
     // The socket events first: a connect that is redirected must find them in place.
     {"socket-events", BPF_CGROUP_SOCK_OPS, false},
     {"getpeername4", BPF_CGROUP_INET4_GETPEERNAME, false},
     {"getpeername6", BPF_CGROUP_INET6_GETPEERNAME, false},
+    {"getsockname4", BPF_CGROUP_INET4_GETSOCKNAME, false},
+    {"getsockname6", BPF_CGROUP_INET6_GETSOCKNAME, false},
     {"connect4", BPF_CGROUP_INET4_CONNECT, false},
     {"connect6", BPF_CGROUP_INET6_CONNECT, false},
     {"sendmsg4", BPF_CGROUP_UDP4_SENDMSG, true},

@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <array>
 
+#include "agent/base/fd.h"
 #include "agent/base/log.h"
 
 namespace lunar {
@@ -91,6 +92,21 @@ void take_route(rtnl_route* route, RouteTable& table) {
   }
 }
 
+// The kernel's own choice of a local address for what takes the default route. Connecting a datagram socket sends
+// nothing; the documentation ranges (RFC 5737, RFC 9637) have no route of their own.
+std::optional<IpAddress> source_towards(std::string_view anywhere) {
+  const auto address = IpAddress::parse(anywhere);
+  if (!address) return std::nullopt;
+  sockaddr_storage to{};
+  constexpr uint16_t any_port = 9;
+  socklen_t length = Endpoint{*address, any_port}.to(to);
+  const Fd socket(::socket(to.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  if (!socket || connect(socket.get(), reinterpret_cast<sockaddr*>(&to), length) != 0) return std::nullopt;
+  length = sizeof to;
+  if (getsockname(socket.get(), reinterpret_cast<sockaddr*>(&to), &length) != 0) return std::nullopt;
+  return Endpoint::from(to).address;
+}
+
 template <class T>
 void sort_unique(std::vector<T>& values) {
   std::ranges::sort(values);
@@ -113,6 +129,8 @@ Result<RouteTable> dump(nl_sock* socket) {
   }
   for (nl_object* object = nl_cache_get_first(routes); object != nullptr; object = nl_cache_get_next(object))
     take_route(reinterpret_cast<rtnl_route*>(object), table);
+  if (table.default_v4) table.source_v4 = source_towards("192.0.2.1");
+  if (table.default_v6) table.source_v6 = source_towards("3fff::1");
   sort_unique(table.own);
   sort_unique(table.connected);
   return table;

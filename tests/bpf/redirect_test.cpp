@@ -54,6 +54,31 @@ TEST_CASE("hook: a v4-mapped peer keeps its mapped form in getpeername") {
   CHECK(IN6_IS_ADDR_V4MAPPED(&peer.sin6_addr));
 }
 
+TEST_CASE("hook: a redirected socket is told the local address that it would have had on the way out") {
+  Stage stage;
+  CHECK(stage.client(stage.origin4()).local_address() == "127.0.0.1");  // the way out is not known
+  RouteTable routes;
+  routes.default_v4 = routes.default_v6 = true;
+  routes.source_v4 = IpAddress::parse("198.18.1.9");
+  routes.source_v6 = IpAddress::parse("2001:db8:1::9");
+  REQUIRE(stage.hook->set_routes(routes));
+  CHECK(stage.client(stage.origin4()).local_address() == "198.18.1.9");
+  CHECK(stage.client(stage.origin6()).local_address() == "2001:db8:1::9");
+  const Seen mapped = stage.client(stage.origin4(), {}, AF_INET6);
+  CHECK(mapped.local_address() == "198.18.1.9");
+  CHECK(IN6_IS_ADDR_V4MAPPED(&reinterpret_cast<const sockaddr_in6&>(mapped.local).sin6_addr));
+  const Seen bound = stage.client(stage.origin4(), [](int fd) {
+    sockaddr_in own{};
+    own.sin_family = AF_INET;
+    own.sin_addr.s_addr = inet_addr(Stage::v4_origin);
+    bind(fd, reinterpret_cast<sockaddr*>(&own), sizeof own);
+  });
+  CHECK(bound.who == 'G');
+  CHECK(bound.local_address() == Stage::v4_origin);  // its own choice stands
+  const Seen loopback = stage.client(stage.listeners.front().address);
+  CHECK(loopback.local_address() == "127.0.0.1");  // not redirected
+}
+
 TEST_CASE("hook: the origin tells who connected") {
   Stage stage;
   const uint64_t cgroup_id = stage.cgroup.make("/client/inner");

@@ -56,11 +56,13 @@ void check_routes() {
   command("ip route add 198.18.10.0/24 dev lunar-a");    // somebody's tunnel
   command("ip route add default via 198.18.5.2");
   CHECK(becomes(routes, [](const RouteTable& t) { return t.default_v4; }));
+  CHECK(routes.table().source_v4 == IpAddress::parse("198.18.5.1"));
   CHECK_FALSE(routes.table().default_v6);
   CHECK_FALSE(has(routes.table().connected, "198.18.9.0/24"));
   CHECK_FALSE(has(routes.table().connected, "198.18.10.0/24"));
   command("ip -6 route add default via 2001:db8:5::2");
   CHECK(becomes(routes, [](const RouteTable& t) { return t.default_v6; }));
+  CHECK(routes.table().source_v6 == IpAddress::parse("2001:db8:5::1"));
   command("ip route del default");
   CHECK(becomes(routes, [](const RouteTable& t) { return !t.default_v4 && t.default_v6; }));
   command("ip route add 0.0.0.0/1 via 198.18.5.2");  // how VPNs write it

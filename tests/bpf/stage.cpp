@@ -150,6 +150,8 @@ Seen finish(int fd, int error) {
   if (poll(&readable, 1, 3000) != 1 || recv(fd, &seen.who, 1, 0) != 1) seen.error = EIO;
   socklen_t length = sizeof seen.peer;
   if (getpeername(fd, reinterpret_cast<sockaddr*>(&seen.peer), &length) != 0) seen.error = errno;
+  length = sizeof seen.local;
+  if (getsockname(fd, reinterpret_cast<sockaddr*>(&seen.local), &length) != 0) seen.error = errno;
   return seen;
 }
 

@@ -46,9 +46,11 @@ struct Seen {
   int error = 0;   // errno of connect(), or of what came after
   char who = '-';  // 'G' the gateway answered, 'O' the origin, '-' nobody
   sockaddr_storage peer{};
+  sockaddr_storage local{};
   uint32_t pid = 0;
   uint64_t elapsed_ns = 0;
   [[nodiscard]] std::string peer_text() const { return Endpoint::from(peer).text(); }
+  [[nodiscard]] std::string local_address() const { return Endpoint::from(local).address.text(); }
 };
 
 // Runs a function in a child process that has entered the cgroup first.
