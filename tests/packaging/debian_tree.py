@@ -47,7 +47,8 @@ def apt_sources() -> list:
 
 
 def apt_environment() -> dict:
-    environment = dict(os.environ, LC_ALL="C.UTF-8", DEBIAN_FRONTEND="noninteractive")
+    environment = dict(os.environ, LC_ALL="C.UTF-8", DEBIAN_FRONTEND="noninteractive",
+                       DEBCONF_NOWARNINGS="yes")
     for scheme in ("http", "https"):
         proxy = run("apt-config", "shell", "P", f"Acquire::{scheme}::Proxy").partition("=")[2].strip().strip("'")
         if proxy:
