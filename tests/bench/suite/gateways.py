@@ -1,6 +1,7 @@
 """The gateways that are compared, each brought up for the same job: pass on to the one origin, keep connections."""
 
 import contextlib
+import json
 import os
 import pathlib
 import socket
@@ -206,7 +207,7 @@ log: {{level: warn}}
 
     def wait_until_protecting(self):
         deadline = time.monotonic() + PATIENCE
-        while '"protecting"' not in self.control("--json", "status"):
+        while json.loads(self.control("--json", "status"))["failsafe"]["state"] != "protecting":
             self.fail_unless(time.monotonic() < deadline, "does not protect")
             time.sleep(0.05)
 
