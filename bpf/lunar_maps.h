@@ -6,7 +6,7 @@
 
 /* Set between open and load; the verifier removes what they switch off. */
 const volatile __u32 syn_timeout_jiffies = 0; /* 0: the kernel's own first retransmission time */
-const volatile __u32 have_task = 0;           /* bpf_get_current_task() may be called */
+const volatile __u32 have_task = 0;           /* bpf_get_current_task_btf() may be called (Linux >= 5.11) */
 const volatile __u32 have_mptcp = 0;          /* bpf_skc_to_mptcp_sock() exists (Linux >= 5.19) */
 
 struct {

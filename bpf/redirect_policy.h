@@ -59,7 +59,7 @@ LUNAR_SEPARATE __u32 lunar_judge_beat(__u64 beat_ns, __u32 busy, __u64 now_ns, _
 /* The n-th worker of a set, modulo its size; LUNAR_MAX_WORKERS when the set is empty. */
 LUNAR_SEPARATE __u32 lunar_pick_worker(__u64 set, __u32 n) {
   __u32 size = 0;
-  for (__u32 w = 0; w < LUNAR_MAX_WORKERS; w++) size += (set >> w) & 1;
+  for (__u32 w = 0; w < LUNAR_MAX_WORKERS && set >> w; w++) size += (set >> w) & 1;
   if (size == 0) return LUNAR_MAX_WORKERS;
   n %= size;
   for (__u32 w = 0; w < LUNAR_MAX_WORKERS; w++) {

@@ -54,7 +54,7 @@ bool has_call(bpf_func_id function) {
 
 void set_constants(redirect_bpf& skeleton, const HookConstants& constants) {
   skeleton.rodata->syn_timeout_jiffies = jiffies_of(constants.syn_timeout);
-  skeleton.rodata->have_task = has_call(BPF_FUNC_get_current_task) && has_call(BPF_FUNC_probe_read_kernel);
+  skeleton.rodata->have_task = has_call(BPF_FUNC_get_current_task_btf);
   skeleton.rodata->have_mptcp = has_call(BPF_FUNC_skc_to_mptcp_sock);
   const auto cpus = static_cast<uint32_t>(std::max(libbpf_num_possible_cpus(), 1));
   const uint32_t flows = constants.flow_entries != 0 ? constants.flow_entries : cpus * flow_entries_per_cpu;

@@ -56,7 +56,7 @@ constexpr std::array<HelperCall, 8> helper_calls{{
      "Linux 5.10 or later is needed"},
     {BPF_PROG_TYPE_SOCK_OPS, BPF_FUNC_sk_storage_get, "bpf_sk_storage_get in sockops", true,
      "Linux 5.10 or later is needed"},
-    {BPF_PROG_TYPE_CGROUP_SOCK_ADDR, BPF_FUNC_get_current_task, "bpf_get_current_task", false,
+    {BPF_PROG_TYPE_CGROUP_SOCK_ADDR, BPF_FUNC_get_current_task_btf, "bpf_get_current_task_btf", false,
      "without it a program's start time is read from /proc, later than its connect"},
     {BPF_PROG_TYPE_CGROUP_SOCK_ADDR, BPF_FUNC_skc_to_mptcp_sock, "bpf_skc_to_mptcp_sock", false,
      "without it (Linux < 5.19) MPTCP sockets see the gateway as their peer"},
