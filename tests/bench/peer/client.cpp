@@ -1,6 +1,5 @@
 #include "tests/bench/peer/client.h"
 
-#include <arpa/inet.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
@@ -12,6 +11,7 @@ namespace lunar::bench {
 
 namespace {
 constexpr uint32_t kReading = EPOLLIN | EPOLLRDHUP;
+constexpr int kLargestOnTheWire = 9000;
 }
 
 void Client::open(const Endpoint& target) {
@@ -148,11 +148,11 @@ void Client::fail(const char* why) {
   owner_.failed(*this, why);
 }
 
-bool Client::leaves_from_loopback() const {
-  sockaddr_in local{};
-  socklen_t length = sizeof local;
-  getsockname(fd_.get(), reinterpret_cast<sockaddr*>(&local), &length);
-  return local.sin_family == AF_INET && ntohl(local.sin_addr.s_addr) >> 24 == 127;
+bool Client::runs_over_loopback() const {
+  int segment = 0;
+  socklen_t length = sizeof segment;
+  getsockopt(fd_.get(), IPPROTO_TCP, TCP_MAXSEG, &segment, &length);
+  return segment > kLargestOnTheWire;
 }
 
 }  // namespace lunar::bench

@@ -49,8 +49,9 @@ class Client final : public Watcher {
   [[nodiscard]] bool busy() const { return state_ != State::idle; }
   [[nodiscard]] MonotonicTime scheduled() const { return scheduled_; }
 
-  // Whether the kernel hook turned the connection to the gateway: it then leaves from a loopback address.
-  [[nodiscard]] bool leaves_from_loopback() const;
+  // Whether the kernel hook turned the connection to the gateway. The application cannot tell by any address, and is
+  // not meant to; the size of a segment shows the interface.
+  [[nodiscard]] bool runs_over_loopback() const;
 
  private:
   enum class State : uint8_t { idle, sending, head, body };

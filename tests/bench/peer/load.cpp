@@ -58,7 +58,7 @@ void Load::request(Client& client, MonotonicTime scheduled) {
 Client& Load::open_next() {
   clients_.push_back(std::make_unique<Client>(context_, *this));
   clients_.back()->open(order_.target);
-  if (clients_.back()->leaves_from_loopback()) ++figures_.redirected;
+  if (clients_.back()->runs_over_loopback()) ++figures_.redirected;
   return *clients_.back();
 }
 

@@ -40,7 +40,7 @@ struct Figures {
   double seconds = 0;
   double gateway_cpu = 0;  // seconds
   double peer_cpu = 0;
-  unsigned redirected = 0;              // connections that left from a loopback address
+  unsigned redirected = 0;              // connections that run over loopback
   uint64_t p50 = 0, p99 = 0, p999 = 0;  // nanoseconds, open loop only
 };
 

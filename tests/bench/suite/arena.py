@@ -93,19 +93,22 @@ class Arena:
             "net.ipv4.tcp_tw_reuse=1", "net.core.somaxconn=32768", "net.ipv4.tcp_max_syn_backlog=32768")
 
     def _make_cgroups(self):
-        root = cgroup2_root() / self.name
-        for path in (root, root / "captured", root / "direct"):
+        self._cgroups = cgroup2_root() / self.name
+        self._cgroups.mkdir()
+        self._undo.callback(self._cgroups.rmdir)
+
+    def cgroup(self, name):
+        """The cgroup of that name, made on first use."""
+        path = self._cgroups / name
+        if not path.exists():
             path.mkdir()
             self._undo.callback(path.rmdir)
-        self.captured, self.uncaptured = root / "captured", root / "direct"
+        return path
 
-    def peer_command(self, *argv):
-        """The command line that runs `argv` as the generator; the process id is that of the program."""
-        return self._inside(self.peer_core, "nice", "-n", "-20", *argv)
+    def inside(self, core, *argv):
+        """The command line that runs `argv` on the client side, on `core`; the process id is that of the program.
 
-    def gateway_command(self, *argv):
-        """The same for a gateway. Real time: a woken gateway must not wait for the time slice of a stranger."""
-        return self._inside(self.gateway_core, "chrt", "--fifo", "1", *argv)
-
-    def _inside(self, core, *argv):
-        return ["nsenter", f"--net=/run/netns/{self.name}", "taskset", "-c", str(core), *map(str, argv)]
+        The highest priority, for the generator and every gateway alike, keeps the machine's other work out. No real-time
+        class: it would keep the threads of one gateway from each other in a way that no deployment does.
+        """
+        return ["nsenter", f"--net=/run/netns/{self.name}", "nice", "-n", "-20", "taskset", "-c", str(core), *map(str, argv)]

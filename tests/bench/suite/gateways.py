@@ -18,7 +18,7 @@ class Gateway:
 
     name = ""
     port = 0
-    captures = False  # the generator connects to the origin's address, from the captured cgroup
+    captures = False  # the generator connects to the origin's address, from the cgroup that is attached
 
     def __init__(self, arena, build):
         self.arena = arena
@@ -33,7 +33,7 @@ class Gateway:
         self.directory.mkdir(exist_ok=True)
         with open(self.directory / "output", "ab") as output:
             self.process = subprocess.Popen(
-                self.arena.gateway_command(*self.command()), stdout=output, stderr=output)
+                self.arena.inside(self.arena.gateway_core, *self.command()), stdout=output, stderr=output)
         self.wait_until_ready()
 
     def wait_until_ready(self):
@@ -62,6 +62,11 @@ class Gateway:
     @property
     def target(self):
         return f"127.0.0.1:{self.port}"
+
+    @property
+    def cgroup(self):
+        """Where the generator has to be: each gateway that captures has a cgroup of its own attached."""
+        return self.arena.cgroup(f"for-{self.name}" if self.captures else "direct")
 
     def processes(self):
         return process_tree(self.process.pid)
@@ -185,7 +190,7 @@ workers: 1
 listeners: {{proxy: off, health: "127.0.0.1:{self.health_port}", admin: off, metrics: off}}
 control: {{socket: "{self.socket}"}}
 state: {{dir: "{self.directory}/state"}}
-access_log: {{path: {self.access_log}}}
+access_log: {{path: {self.access_log}, rotate_size: 1GiB, retain: 1}}
 capture: {{enabled: true, required: true}}
 log: {{level: warn}}
 """)
@@ -199,7 +204,7 @@ log: {{level: warn}}
                 self.fail_unless(ready.wait(self.process), "does not become ready")
             finally:
                 del os.environ["NOTIFY_SOCKET"]
-        self.control("attach", self.arena.captured)
+        self.control("attach", self.cgroup)
         self.wait_until_protecting()
 
     def wait_until_ready(self):
@@ -220,8 +225,22 @@ class LunarLogging(Lunar):
     health_port = 7141
 
     @property
+    def log(self):
+        return self.directory / "log" / "access.log"
+
+    @property
     def access_log(self):
-        return f'"{self.directory}/access.log"'
+        return f'"{self.log}"'
+
+    def start(self):
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        self.log.parent.chmod(0o777)  # the gateway process writes it, as a user without rights
+        super().start()
+
+    def stop(self):
+        served = self.process is not None
+        super().stop()
+        self.fail_unless(not served or self.log.exists() and self.log.stat().st_size > 0, "wrote no access log")
 
 
 class ReadySocket:

@@ -13,7 +13,7 @@ class Peer:
     def __init__(self, arena, program):
         self._arena = arena
         self._process = subprocess.Popen(
-            arena.peer_command(program, f"/run/netns/{arena.origin_netns}", arenas.ORIGIN),
+            arena.inside(arena.peer_core, program, f"/run/netns/{arena.origin_netns}", arenas.ORIGIN),
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
         self._answer()
 

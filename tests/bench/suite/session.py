@@ -8,7 +8,9 @@ import time
 from . import peer as peers
 
 MEMORY_SETTLES = 0.5  # seconds; a gateway may give buffers back a moment after the last answer
-DESCRIPTORS_BESIDE = 200  # what generator and gateways have open beside the connections
+DESCRIPTORS_BESIDE = 1000  # what a gateway has open, or keeps in reserve, beside the connections
+LEAST_CPU_PER_REQUEST = 2e-6  # seconds; less than the system calls alone cost
+LEAST_CPU_PER_BYTE = 2e-11
 
 
 class Session:
@@ -68,7 +70,7 @@ class Session:
 
     def _idle(self, row, gateway):
         """The growth of a gateway that is warm: what it allocates once for all is no matter of connections."""
-        self.peer.move_to(self.arena.captured if gateway.captures else self.arena.uncaptured)
+        self.peer.move_to(gateway.cgroup)
         self.peer.order("closed", target=gateway.target, connections=64, measure_ms=100)
         before = gateway.memory()
         result = self._order(row, gateway)
@@ -80,7 +82,7 @@ class Session:
         return result
 
     def _order(self, row, gateway):
-        self.peer.move_to(self.arena.captured if gateway.captures else self.arena.uncaptured)
+        self.peer.move_to(gateway.cgroup)
         order = {"target": gateway.target, "gateway": gateway.processes(), **row.order}
         for key in ("warm_up_ms", "measure_ms"):
             if key in order:
@@ -93,12 +95,12 @@ class Session:
         return result | {"body_size": order.get("body_size"), "connections": order.get("connections", 1)}
 
     def _affordable(self, order):
-        """A pair costs a descriptor at both ends of the generator, and two of the gateway."""
-        limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1] - DESCRIPTORS_BESIDE
+        """A connection through a gateway needs two descriptors there, and a pair needs two of the generator."""
+        limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         wanted = max(1, int(order["connections"] * self.scale))
-        affordable = limit // 2 if order.get("all_at_once") else limit
+        affordable = (limit - DESCRIPTORS_BESIDE) // 2
         if affordable < wanted:
-            note(f"only {affordable} connections: the hard limit of open files is {limit + DESCRIPTORS_BESIDE}")
+            note(f"only {affordable} connections: the hard limit of open files is {limit}")
         return min(wanted, affordable)
 
     def _keep(self, row, gateway, result):
@@ -114,11 +116,12 @@ class Session:
 
 def routing_fault(gateway, result):
     """Figures of a gateway that the connections went around would be the best of all."""
+    if gateway.name == "direct":
+        return "direct connections were captured" if result["redirected"] > 0 else None
     if gateway.captures and result["redirected"] < result["connections"]:
         return f"only {result['redirected']} of {result['connections']} connections were captured"
-    if gateway.name == "direct" and result["redirected"] > 0:
-        return "direct connections were captured"
-    return None
+    least = result["requests"] * (LEAST_CPU_PER_REQUEST + (result["body_size"] or 0) * LEAST_CPU_PER_BYTE)
+    return "something else did the work" if result["gateway_cpu"] < least else None
 
 
 def note(text):
