@@ -42,6 +42,17 @@ Nanoseconds tick_period(const FailsafeConfig& failsafe) {
   return std::max<Nanoseconds>(failsafe.heartbeat_deadline / 5, 5ms);
 }
 
+// Of this process and what it starts; gives what it could get.
+uint64_t raise_file_limit(uint64_t wanted) {
+  rlimit limit{};
+  getrlimit(RLIMIT_NOFILE, &limit);
+  const rlimit raised{.rlim_cur = wanted, .rlim_max = std::max(limit.rlim_max, wanted)};
+  if (setrlimit(RLIMIT_NOFILE, &raised) == 0) return wanted;
+  limit.rlim_cur = std::min(limit.rlim_max, wanted);
+  setrlimit(RLIMIT_NOFILE, &limit);
+  return limit.rlim_cur;
+}
+
 std::optional<std::string> text_of(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   if (!file) return std::nullopt;
@@ -172,13 +183,14 @@ ExitCode Supervisor::open_control() {
 }
 
 void Supervisor::open_keeper() {
-  // Descriptors on their way to a gateway count as ours, and two for each connection as the gateway's.
-  const uint64_t files = uint64_t{config_.max_connections} * 2 + kSpareFiles;
-  const rlimit limit{.rlim_cur = files, .rlim_max = files};
-  if (geteuid() == 0 && setrlimit(RLIMIT_NOFILE, &limit) != 0)
-    log::warn("the limit of open files stays as it is: {}", strerror(errno));
+  // Two for each connection; descriptors on their way to a gateway count as ours.
+  const uint64_t wanted = uint64_t{config_.max_connections} * 2 + kSpareFiles;
+  const uint64_t files = raise_file_limit(wanted);
+  if (files < wanted)
+    log::warn("{} open files are allowed, {} connections need {}: raise LimitNOFILE= or ulimit -Hn", files,
+              config_.max_connections, wanted);
   keeper_ = std::make_unique<GatewayKeeper>(
-      loop_, GatewayCommand{.identity = identity_, .open_files = geteuid() == 0 ? files : 0}, KeeperLimits{},
+      loop_, GatewayCommand{.identity = identity_, .open_files = files}, KeeperLimits{},
       GatewayKeeper::Events{.prepare = [this] { return start_kit(); },
                             .serving = [this] { on_serving(); },
                             .lost = [this](const std::string&) { on_lost(); },

@@ -35,9 +35,10 @@ struct EventLoop::Source::State : std::enable_shared_from_this<State> {
   State() = default;
   State(const State&) = delete;
   State& operator=(const State&) = delete;
-  ~State() { sd_event_source_disable_unref(source); }
+  ~State() { end(); }
+  void end() { source = sd_event_source_disable_unref(source); }
 
-  // The callback may end its own registration, so it is kept alive while it runs.
+  // The callback may end its own registration, so what it captured is kept alive while it runs.
   static int on_io(sd_event_source*, int, uint32_t events, void* self) {
     const auto state = static_cast<State*>(self)->shared_from_this();
     return guarded(state->io, events);
@@ -55,6 +56,19 @@ struct EventLoop::Source::State : std::enable_shared_from_this<State> {
   IoAction io;
   Action action;
 };
+
+EventLoop::Source& EventLoop::Source::operator=(Source&& other) noexcept {
+  if (this == &other) return *this;
+  reset();
+  state_ = std::move(other.state_);
+  return *this;
+}
+
+EventLoop::Source::~Source() { reset(); }
+
+void EventLoop::Source::reset() {
+  if (const auto state = std::move(state_)) state->end();
+}
 
 void EventLoop::Source::watch(uint32_t events) { sd_event_source_set_io_events(state_->source, events); }
 

@@ -20,7 +20,12 @@ class EventLoop {
   class Source {
    public:
     Source() = default;
-    void reset() { state_.reset(); }
+    Source(Source&& other) noexcept = default;
+    Source& operator=(Source&& other) noexcept;
+    ~Source();
+    // At once, so that a descriptor may be closed right after it, even inside the callback: a child between fork and
+    // exec may hold the same file, and then the kernel would go on reporting it.
+    void reset();
     void watch(uint32_t events);       // of an io source: which EPOLL events count from now on
     void fire_at(MonotonicTime when);  // of a timer: once, then it rests until it is set again
     void fire_after(Nanoseconds delay) { fire_at(monotonic_now() + delay); }

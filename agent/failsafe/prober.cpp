@@ -13,6 +13,12 @@
 #include "agent/base/fd.h"
 
 namespace lunar {
+namespace {
+
+constexpr std::string_view kGood = "HTTP/1.1 200 ";
+constexpr size_t kLongest = 4096;  // no answer to a probe is so long
+
+}  // namespace
 
 class Prober::Probe {
  public:
@@ -47,7 +53,7 @@ class Prober::Probe {
     if (size < 0) return errno == EAGAIN || errno == EINTR ? State::waiting : State::failed;
     answer_.append(bytes.data(), static_cast<size_t>(size));
     if (is_right()) return State::answered;
-    return size == 0 || answer_.size() > 4096 ? State::failed : State::waiting;
+    return size == 0 || is_wrong() ? State::failed : State::waiting;
   }
 
   [[nodiscard]] int fd() const { return socket_.get(); }
@@ -55,13 +61,14 @@ class Prober::Probe {
     return {.worker = worker_, .answered = answered, .latency = monotonic_now() - started_};
   }
 
-  EventLoop::Source source;
-  EventLoop::Source deadline;
-
  private:
   [[nodiscard]] bool is_right() const {
     const std::string_view answer = answer_;
-    return answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("\r\n\r\n" + nonce_);
+    return answer.starts_with(kGood) && answer.ends_with("\r\n\r\n" + nonce_);
+  }
+  [[nodiscard]] bool is_wrong() const {
+    return answer_.size() > kLongest ||
+           !std::string_view(answer_).substr(0, kGood.size()).starts_with(kGood.substr(0, answer_.size()));
   }
 
   size_t worker_;
@@ -70,6 +77,10 @@ class Prober::Probe {
   Fd socket_;
   bool asked_ = false;
   std::string answer_;
+
+ public:  // after the socket: an event source must go before its descriptor
+  EventLoop::Source source;
+  EventLoop::Source deadline;
 };
 
 Prober::Prober(EventLoop& loop, ProbeTiming timing, Report report)

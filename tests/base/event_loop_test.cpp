@@ -92,6 +92,26 @@ TEST_CASE("event loop: a signal becomes an event, and a throwing callback does n
   CHECK(loop.run() == 7);
 }
 
+TEST_CASE("event loop: a descriptor closed in its callback is not reported again, though a copy of it lives on") {
+  EventLoop loop = new_loop();
+  int ends[2];
+  REQUIRE(pipe(ends) == 0);
+  Fd reader(ends[0]);
+  const Fd writer(ends[1]), copy(dup(ends[0]));  // as a child between fork and exec has one
+  int seen = 0;
+  EventLoop::Source source;
+  source = loop.io(reader.get(), EPOLLIN, [&](uint32_t) {
+    ++seen;
+    source.reset();
+    reader.reset();
+  });
+  REQUIRE(write(writer.get(), "x", 1) == 1);
+  loop.run_once(1s);
+  CHECK(seen == 1);
+  loop.run_once(10ms);
+  CHECK(seen == 1);
+}
+
 TEST_CASE("event loop: a bad descriptor gives an empty source") {
   EventLoop loop = new_loop();
   CHECK_FALSE(loop.io(-1, EPOLLIN, [](uint32_t) {}));

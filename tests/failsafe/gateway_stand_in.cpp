@@ -59,12 +59,12 @@ void obey(Channel& channel, const std::string& mode) {
     if (!*message) continue;
     const std::string type = (*message)->body.value("type", "");
     const bool gets_ready = mode != "mute" && (mode != "once" || (*message)->body.value("attempt", 1) == 1);
-    if (type == "start" && gets_ready) channel.send({{"type", "ready"}, {"pid", getpid()}}).value();
+    if (type == "start" && gets_ready) (void)channel.send({{"type", "ready"}, {"pid", getpid()}});
     if (type == "drain" && mode != "stubborn") {
-      channel.send({{"type", "drained"}, {"handover", !(*message)->fds.empty()}}).value();
+      (void)channel.send({{"type", "drained"}, {"handover", !(*message)->fds.empty()}});
       exit(0);
     }
-    if (type == "adopt") channel.send({{"type", "adopted"}, {"fds", (*message)->fds.size()}}).value();
+    if (type == "adopt") (void)channel.send({{"type", "adopted"}, {"fds", (*message)->fds.size()}});
     if (type == "exit") exit(7);
     if (type == "abort") raise(SIGKILL);
   }
@@ -76,7 +76,7 @@ int main(int argc, char** argv) {
   const std::string mode = argc > 1 ? argv[1] : "good";
   if (mode == "crash") return 3;
   Channel channel{lunar::Fd(3)};
-  if (mode == "report") channel.send(report()).value();
+  if (mode == "report") (void)channel.send(report());
   obey(channel, mode);
   return 0;
 }

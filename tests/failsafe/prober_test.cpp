@@ -81,9 +81,10 @@ std::string right(const std::string& question) {
 }
 
 struct Bench {
+  Nanoseconds deadline = 5s;
   EventLoop loop = std::move(EventLoop::create().value());
   std::vector<ProbeResult> results;
-  Prober prober{loop, {.interval = 20ms, .deadline = 100ms}, [this](const ProbeResult& r) { results.push_back(r); }};
+  Prober prober{loop, {.interval = 20ms, .deadline = deadline}, [this](const ProbeResult& r) { results.push_back(r); }};
 
   void until(size_t count) {
     const MonotonicTime end = monotonic_now() + 5s;
@@ -108,7 +109,7 @@ TEST_CASE("prober: asks every worker again and again, each time something new") 
   for (const ProbeResult& result : bench.results) {
     CHECK(result.answered);
     CHECK(result.latency > 0ns);
-    CHECK(result.latency < 100ms);
+    CHECK(result.latency < 5s);
     seen[result.worker] = true;
   }
   CHECK(seen[0]);
@@ -138,7 +139,7 @@ TEST_CASE("prober: wrong answers are failures at once") {
 }
 
 TEST_CASE("prober: silence is a failure at the deadline, not before") {
-  Bench bench;
+  Bench bench{.deadline = 100ms};
   Port port(bench.loop, [](const std::string&) { return std::string(); });
   bench.prober.ask({port.endpoint()});
   bench.until(1);
@@ -155,22 +156,24 @@ TEST_CASE("prober: a port that nobody listens on is a failure") {
   bench.prober.ask({endpoint});
   bench.until(2);
   CHECK_FALSE(bench.results[0].answered);
-  CHECK(bench.results[0].latency < 100ms);
+  CHECK(bench.results[0].latency < 5s);
 }
 
 TEST_CASE("prober: forgets its questions when the workers change or it stops") {
-  Bench bench;
+  Bench bench{.deadline = 500ms};
   Port silent(bench.loop, [](const std::string&) { return std::string(); });
   bench.prober.ask({silent.endpoint()});
   while (silent.accepted < 2) bench.loop.run_once(50ms);
   REQUIRE(bench.results.empty());
   Port good(bench.loop, right);
   bench.prober.ask({good.endpoint()});
-  bench.until(8);  // longer than the deadline of the forgotten ones
+  const MonotonicTime past = monotonic_now() + 600ms;  // the deadline of the forgotten ones
+  while (monotonic_now() < past) bench.loop.run_once(10ms);
+  CHECK(bench.results.size() > 2);
   for (const ProbeResult& result : bench.results) CHECK(result.answered);
   bench.prober.stop();
   bench.results.clear();
-  const MonotonicTime end = monotonic_now() + 150ms;
+  const MonotonicTime end = monotonic_now() + 600ms;
   while (monotonic_now() < end) bench.loop.run_once(10ms);
   CHECK(bench.results.empty());
 }
