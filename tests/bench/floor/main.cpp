@@ -35,5 +35,5 @@ int main(int argc, char** argv) {
   getrlimit(RLIMIT_NOFILE, &files);
   files.rlim_cur = files.rlim_max;
   setrlimit(RLIMIT_NOFILE, &files);
-  lunar::bench::Relay(listen_on(*here), *origin, static_cast<unsigned>(files.rlim_cur)).run();
+  lunar::bench::Relay(listen_on(*here), *origin).run();
 }

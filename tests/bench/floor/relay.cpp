@@ -1,6 +1,9 @@
 #include "tests/bench/floor/relay.h"
 
+#include <fcntl.h>
+#include <poll.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstring>
@@ -10,8 +13,9 @@ namespace lunar::bench {
 
 namespace {
 
-constexpr uint64_t kLargeBody = 64UL << 10;  // from here on a body passes through one large buffer
-constexpr size_t kBulkBuffer = 256UL << 10;
+constexpr uint64_t kLargeBody = 128UL << 10;  // from here on splicing is cheaper than copying
+constexpr size_t kPipeSize = 1UL << 20;
+constexpr int kTurnsAtOnce = 16;  // pipes full of one body, before others get their turn
 
 size_t head_size(std::string_view bytes) {
   const void* end = memmem(bytes.data(), bytes.size(), "\r\n\r\n", 4);
@@ -52,12 +56,8 @@ uint64_t tag(const Connection* connection, Op op) {
 
 }  // namespace
 
-Relay::Relay(int listener, const Endpoint& origin, unsigned files)
-    : ring_(files),
-      buffers_(ring_.raw()),
-      chunks_(Buffers::kCount),
-      listener_(listener),
-      origin_length_(origin.to(origin_)) {}
+Relay::Relay(int listener, const Endpoint& origin)
+    : buffers_(ring_.raw()), chunks_(Buffers::kCount), listener_(listener), origin_length_(origin.to(origin_)) {}
 
 void Relay::run() {
   accept();
@@ -75,7 +75,7 @@ void Relay::start(io_uring_sqe* sqe, Connection& connection, Op op) {
 
 void Relay::accept() {
   io_uring_sqe* sqe = ring_.sqe();
-  io_uring_prep_multishot_accept_direct(sqe, listener_, nullptr, nullptr, 0);
+  io_uring_prep_multishot_accept(sqe, listener_, nullptr, nullptr, 0);
   io_uring_sqe_set_data64(sqe, tag(nullptr, Op::accept));
 }
 
@@ -83,16 +83,16 @@ void Relay::accept() {
 // request can be closed without cancelling anything.
 void Relay::receive_once(Connection& connection) {
   io_uring_sqe* sqe = ring_.sqe();
-  io_uring_prep_recv(sqe, connection.slot, nullptr, Buffers::kSize, 0);
-  sqe->flags |= IOSQE_FIXED_FILE | IOSQE_BUFFER_SELECT;
+  io_uring_prep_recv(sqe, connection.fd, nullptr, Buffers::kSize, 0);
+  sqe->flags |= IOSQE_BUFFER_SELECT;
   sqe->buf_group = Buffers::kGroup;
   start(sqe, connection, Op::receive);
 }
 
 void Relay::listen(Connection& connection) {
   io_uring_sqe* sqe = ring_.sqe();
-  io_uring_prep_recv_multishot(sqe, connection.slot, nullptr, 0, 0);
-  sqe->flags |= IOSQE_FIXED_FILE | IOSQE_BUFFER_SELECT;
+  io_uring_prep_recv_multishot(sqe, connection.fd, nullptr, 0, 0);
+  sqe->flags |= IOSQE_BUFFER_SELECT;
   sqe->ioprio |= IORING_RECVSEND_POLL_FIRST;
   sqe->buf_group = Buffers::kGroup;
   connection.listening = true;
@@ -113,10 +113,15 @@ void Relay::enqueue(Connection& connection, uint16_t buffer, uint32_t length) {
 void Relay::send_next(Connection& connection) {
   uint16_t buffer = connection.first_queued;
   io_uring_sqe* sqe = ring_.sqe();
-  io_uring_prep_send(sqe, connection.slot, buffers_.at(buffer), chunks_[buffer].length, MSG_WAITALL | MSG_NOSIGNAL);
-  sqe->flags |= IOSQE_FIXED_FILE;
+  io_uring_prep_send(sqe, connection.fd, buffers_.at(buffer), chunks_[buffer].length, MSG_WAITALL | MSG_NOSIGNAL);
   connection.sending = true;
   start(sqe, connection, Op::send);
+}
+
+void Relay::cancel(Connection& connection, Op op) {
+  io_uring_sqe* sqe = ring_.sqe();
+  io_uring_prep_cancel64(sqe, tag(&connection, op), 0);
+  start(sqe, connection, Op::cancel);
 }
 
 // Ends both sides of an exchange under way: what one side did not send, the other one cannot get.
@@ -125,14 +130,12 @@ void Relay::close(Connection& connection) {
   connection.closing = true;
   Connection* partner = std::exchange(connection.partner, nullptr);
   if (connection.upstream) std::erase(idle_upstreams_, &connection);
-  if (connection.listening) {
+  // What is in flight holds the socket open; a request that does not exist is cancelled without harm.
+  if (connection.listening) cancel(connection, Op::receive);
+  if (connection.bulk != nullptr) cancel(connection, Op::bulk_wait);
+  if (connection.fd >= 0) {
     io_uring_sqe* sqe = ring_.sqe();
-    io_uring_prep_cancel64(sqe, tag(&connection, Op::receive), 0);
-    start(sqe, connection, Op::cancel);
-  }
-  if (connection.slot >= 0) {
-    io_uring_sqe* sqe = ring_.sqe();
-    io_uring_prep_close_direct(sqe, static_cast<unsigned>(connection.slot));
+    io_uring_prep_close(sqe, connection.fd);
     start(sqe, connection, Op::close);
   }
   if (partner != nullptr) {
@@ -162,9 +165,11 @@ Connection& Relay::take_upstream() {
   }
   Connection& fresh = allocate(true);
   fresh.connected = false;
+  fresh.fd = socket(origin_.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fresh.fd < 0) die("socket", errno);
   io_uring_sqe* sqe = ring_.sqe();
-  io_uring_prep_socket_direct_alloc(sqe, origin_.ss_family, SOCK_STREAM, 0, 0);
-  start(sqe, fresh, Op::socket);
+  io_uring_prep_connect(sqe, fresh.fd, reinterpret_cast<sockaddr*>(&origin_), origin_length_);
+  start(sqe, fresh, Op::connect);
   return fresh;
 }
 
@@ -194,17 +199,11 @@ void Relay::dispatch(Connection& connection, Op op, const io_uring_cqe& cqe) {
     case Op::send:
       sent(connection, cqe.res);
       break;
-    case Op::socket:
-      got_socket(connection, cqe.res);
-      break;
     case Op::connect:
       connected(connection, cqe.res);
       break;
-    case Op::bulk_receive:
-      bulk_received(connection, cqe.res);
-      break;
-    case Op::bulk_send:
-      bulk_sent(connection, cqe.res);
+    case Op::bulk_wait:
+      pass_bulk(connection);
       break;
     default:
       break;
@@ -213,7 +212,7 @@ void Relay::dispatch(Connection& connection, Op op, const io_uring_cqe& cqe) {
 
 void Relay::release(Connection& connection) {
   for (uint16_t id = connection.first_queued; id != Buffers::kNone; id = chunks_[id].next) buffers_.give_back(id);
-  delete[] connection.bulk;
+  delete connection.bulk;
   free_.push_back(&connection);
 }
 
@@ -221,7 +220,7 @@ void Relay::accepted(const io_uring_cqe& cqe) {
   if (!(cqe.flags & IORING_CQE_F_MORE)) accept();
   if (cqe.res < 0) return;
   Connection& client = allocate(false);
-  client.slot = cqe.res;
+  client.fd = cqe.res;
   receive_once(client);
 }
 
@@ -235,7 +234,7 @@ void Relay::received(Connection& connection, const io_uring_cqe& cqe) {
     if (connection.bulk == nullptr) {
       listen(connection);
     } else if (!connection.partner->sending) {
-      bulk_receive(connection);
+      pass_bulk(connection);
     }
     return;
   }
@@ -284,13 +283,11 @@ void Relay::received_answer(Connection& upstream, uint16_t buffer, uint32_t leng
   Connection& client = *upstream.partner;
   enqueue(client, buffer, length);
   if (upstream.left == 0) {
-    delete[] std::exchange(upstream.bulk, nullptr);
+    delete std::exchange(upstream.bulk, nullptr);
     end_exchange(upstream);
   } else if (upstream.left > kLargeBody && upstream.bulk == nullptr) {
-    upstream.bulk = new char[kBulkBuffer];
-    io_uring_sqe* sqe = ring_.sqe();
-    io_uring_prep_cancel64(sqe, tag(&upstream, Op::receive), 0);
-    start(sqe, upstream, Op::cancel);
+    upstream.bulk = new Pipe;
+    cancel(upstream, Op::receive);
   }
 }
 
@@ -317,20 +314,8 @@ void Relay::sent(Connection& connection, int result) {
   } else if (connection.partner == nullptr && connection.close_when_sent) {
     close(connection);
   } else if (Connection* partner = connection.partner; partner != nullptr && partner->bulk && !partner->listening) {
-    bulk_receive(*partner);
+    pass_bulk(*partner);
   }
-}
-
-void Relay::got_socket(Connection& upstream, int result) {
-  if (result < 0) {
-    close(upstream);
-    return;
-  }
-  upstream.slot = result;
-  io_uring_sqe* sqe = ring_.sqe();
-  io_uring_prep_connect(sqe, upstream.slot, reinterpret_cast<sockaddr*>(&origin_), origin_length_);
-  sqe->flags |= IOSQE_FIXED_FILE;
-  start(sqe, upstream, Op::connect);
 }
 
 void Relay::connected(Connection& upstream, int result) {
@@ -343,39 +328,59 @@ void Relay::connected(Connection& upstream, int result) {
   listen(upstream);
 }
 
-void Relay::bulk_receive(Connection& upstream) {
-  io_uring_sqe* sqe = ring_.sqe();
-  io_uring_prep_recv(sqe, upstream.slot, upstream.bulk, std::min<uint64_t>(kBulkBuffer, upstream.left), 0);
-  sqe->flags |= IOSQE_FIXED_FILE;
-  start(sqe, upstream, Op::bulk_receive);
+void Relay::pass_bulk(Connection& upstream) {
+  Connection& client = *upstream.partner;
+  Pipe& pipe = *upstream.bulk;
+  // A splice from a socket waits unless the socket itself is non-blocking; a receive of the ring must not be.
+  fcntl(upstream.fd, F_SETFL, O_NONBLOCK);
+  for (int turn = 0; turn < kTurnsAtOnce; ++turn) {
+    if (pipe.filled() == 0) {
+      ssize_t taken = pipe.fill(upstream.fd, upstream.left);
+      if (taken < 0 && errno == EAGAIN) break;
+      if (taken <= 0) return close(upstream);
+      upstream.left -= static_cast<uint64_t>(taken);
+    }
+    ssize_t put = pipe.empty(client.fd, upstream.left > 0);
+    if (put < 0 && errno == EAGAIN) return wait_for(upstream, client.fd, POLLOUT);
+    if (put <= 0) return close(upstream);
+    if (upstream.left == 0 && pipe.filled() == 0) return end_bulk(upstream);
+  }
+  wait_for(upstream, upstream.fd, POLLIN);
 }
 
-void Relay::bulk_received(Connection& upstream, int result) {
-  if (result <= 0) {
-    close(upstream);
-    return;
-  }
-  upstream.left -= static_cast<uint64_t>(result);
-  Connection& client = *upstream.partner;
+void Relay::wait_for(Connection& upstream, int fd, unsigned events) {
   io_uring_sqe* sqe = ring_.sqe();
-  io_uring_prep_send(sqe, client.slot, upstream.bulk, static_cast<size_t>(result), MSG_WAITALL | MSG_NOSIGNAL);
-  sqe->flags |= IOSQE_FIXED_FILE;
-  start(sqe, upstream, Op::bulk_send);  // it is the upstream's buffer that must outlive the operation
+  io_uring_prep_poll_add(sqe, fd, events);
+  start(sqe, upstream, Op::bulk_wait);
 }
 
-void Relay::bulk_sent(Connection& upstream, int result) {
-  if (result <= 0) {
-    close(upstream);
-    return;
-  }
+void Relay::end_bulk(Connection& upstream) {
+  fcntl(upstream.fd, F_SETFL, 0);
+  delete std::exchange(upstream.bulk, nullptr);
   Connection& client = *upstream.partner;
-  if (upstream.left > 0) {
-    bulk_receive(upstream);
-    return;
-  }
-  delete[] std::exchange(upstream.bulk, nullptr);
   end_exchange(upstream);
   if (client.close_when_sent) close(client);
+}
+
+Pipe::Pipe() {
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0) die("pipe2", errno);
+  out_.reset(ends[0]);
+  in_.reset(ends[1]);
+  fcntl(in_.get(), F_SETPIPE_SZ, kPipeSize);
+}
+
+ssize_t Pipe::fill(int from, size_t limit) {
+  ssize_t taken = splice(from, nullptr, in_.get(), nullptr, std::min(limit, kPipeSize), SPLICE_F_MOVE);
+  if (taken > 0) filled_ += static_cast<size_t>(taken);
+  return taken;
+}
+
+ssize_t Pipe::empty(int into, bool more_follows) {
+  unsigned flags = SPLICE_F_MOVE | SPLICE_F_NONBLOCK | (more_follows ? SPLICE_F_MORE : 0);
+  ssize_t put = splice(out_.get(), nullptr, into, nullptr, filled_, flags);
+  if (put > 0) filled_ -= static_cast<size_t>(put);
+  return put;
 }
 
 }  // namespace lunar::bench

@@ -11,18 +11,37 @@
 #include <vector>
 
 #include "agent/base/endpoint.h"
+#include "agent/base/fd.h"
 #include "tests/bench/floor/ring.h"
 
 namespace lunar::bench {
 
-enum class Op : uint8_t { accept, receive, send, socket, connect, close, cancel, bulk_receive, bulk_send };
+enum class Op : uint8_t { accept, receive, send, connect, close, cancel, bulk_wait };
+
+// A large body on its way: its pages go from socket to socket through a pipe, and are never copied.
+class Pipe {
+ public:
+  Pipe();
+  Pipe(const Pipe&) = delete;
+  Pipe& operator=(const Pipe&) = delete;
+
+  // Both give what splice(2) gives; errno is EAGAIN when there is nothing to take, or no room to put it.
+  ssize_t fill(int from, size_t limit);
+  ssize_t empty(int into, bool more_follows);
+  [[nodiscard]] size_t filled() const { return filled_; }
+
+ private:
+  Fd out_;
+  Fd in_;
+  size_t filled_ = 0;
+};
 
 // A client or upstream connection; everything that an idle one costs in user memory.
 struct alignas(16) Connection {
   Connection* partner = nullptr;  // the other end of the exchange under way
   uint64_t left = 0;              // upstream: bytes of the answer that are still to come
-  char* bulk = nullptr;           // upstream: the large buffer while a large body passes
-  int slot = -1;                  // in the ring's file table
+  Pipe* bulk = nullptr;           // upstream: while a large body passes
+  int fd = -1;
   uint16_t first_queued = Buffers::kNone;
   uint16_t last_queued = Buffers::kNone;
   uint8_t operations = 0;  // in flight; the connection is freed with the last one
@@ -36,7 +55,7 @@ struct alignas(16) Connection {
 
 class Relay {
  public:
-  Relay(int listener, const Endpoint& origin, unsigned files);
+  Relay(int listener, const Endpoint& origin);
   [[noreturn]] void run();
 
  private:
@@ -51,6 +70,7 @@ class Relay {
   void listen(Connection& connection);
   void enqueue(Connection& connection, uint16_t buffer, uint32_t length);
   void send_next(Connection& connection);
+  void cancel(Connection& connection, Op op);
   void close(Connection& connection);
   Connection& allocate(bool upstream);
   Connection& take_upstream();
@@ -64,11 +84,10 @@ class Relay {
   void received_answer(Connection& upstream, uint16_t buffer, uint32_t length);
   void end_exchange(Connection& upstream);
   void sent(Connection& connection, int result);
-  void got_socket(Connection& upstream, int result);
   void connected(Connection& upstream, int result);
-  void bulk_receive(Connection& upstream);
-  void bulk_received(Connection& upstream, int result);
-  void bulk_sent(Connection& upstream, int result);
+  void pass_bulk(Connection& upstream);
+  void wait_for(Connection& upstream, int fd, unsigned events);
+  void end_bulk(Connection& upstream);
 
   Ring ring_;
   Buffers buffers_;

@@ -12,7 +12,7 @@ void die(const char* what, int error) {
   std::exit(1);
 }
 
-Ring::Ring(unsigned files) {
+Ring::Ring() {
   io_uring_params params{};
   params.flags =
       IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_SUBMIT_ALL | IORING_SETUP_CQSIZE;
@@ -20,8 +20,6 @@ Ring::Ring(unsigned files) {
   int result = io_uring_queue_init_params(2048, &ring_, &params);
   if (result < 0) die("io_uring_setup (Linux 6.1 is needed)", -result);
   io_uring_register_ring_fd(&ring_);
-  result = io_uring_register_files_sparse(&ring_, files);
-  if (result < 0) die("register the file table", -result);
 }
 
 io_uring_sqe* Ring::sqe() {

@@ -42,7 +42,7 @@ class Buffers {
 
 class Ring {
  public:
-  explicit Ring(unsigned files);
+  Ring();
   Ring(const Ring&) = delete;
   Ring& operator=(const Ring&) = delete;
 

@@ -12,7 +12,7 @@ namespace lunar::bench {
 namespace {
 constexpr uint32_t kReading = EPOLLIN | EPOLLRDHUP;
 constexpr int kLargestOnTheWire = 9000;
-}
+}  // namespace
 
 void Client::open(const Endpoint& target) {
   fd_.reset(socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
