@@ -58,38 +58,47 @@ std::string link_target(const std::string& link) {
 }  // namespace
 
 Attribution::Attribution(size_t capacity, ExeOf exe_of)
-    : capacity_(std::max<size_t>(capacity, 1)), exe_of_(std::move(exe_of)) {}
+    : capacity_(std::max<size_t>(capacity, 1)), exe_of_(std::move(exe_of)) {
+  if (auto mount = cgroup::mount_point()) cgroup_mount_ = std::move(*mount);
+}
 
-Process Attribution::read(const Origin& origin) const {
+// By id rather than by pid: a program that makes one request and ends is gone before anybody asks for it.
+const std::string& Attribution::cgroup_of(const Origin& origin) {
+  if (const auto known = cgroups_.find(origin.cgroup_id); known != cgroups_.end()) return known->second;
+  if (cgroups_.size() >= capacity_) cgroups_.clear();
+  std::string path;
+  if (!cgroup_mount_.empty()) path = cgroup::path_of_id(cgroup_mount_, origin.cgroup_id);
+  return cgroups_.emplace(origin.cgroup_id, std::move(path)).first->second;
+}
+
+void Attribution::read_process(const Origin& origin, Process& out) const {
+  Process seen = out;
+  // The origin has the thread's name; the process's is what people know it by.
+  if (std::string comm = first_of(proc(origin.pid, "comm"), '\n'); !comm.empty()) seen.comm = std::move(comm);
+  seen.exe = link_target(proc(origin.pid, "exe"));
+  if (seen.exe.empty() && exe_of_) seen.exe = exe_of_(origin.pid);
+  if (seen.exe.empty()) {
+    std::string started_by = first_of(proc(origin.pid, "cmdline"), '\0');
+    if (started_by.starts_with('/')) seen.exe = std::move(started_by);
+  }
+  if (seen.cgroup.empty()) {
+    if (auto path = cgroup::path_of_pid(origin.pid)) seen.cgroup = std::move(*path);
+  }
+  if (still_the_same(origin)) out = std::move(seen);
+}
+
+Process Attribution::read(const Origin& origin) {
   Process out{.pid = origin.pid,
               .uid = origin.uid,
               .comm = origin.comm.data(),
               .exe = {},
-              .cgroup = {},
+              .cgroup = origin.cgroup_id != 0 ? cgroup_of(origin) : std::string{},
               .unit = {},
               .container = {}};
-  if (origin.pid == 0 || !still_the_same(origin)) return out;
-  // The origin has the thread's name; the process's is what people know it by.
-  if (std::string comm = first_of(proc(origin.pid, "comm"), '\n'); !comm.empty()) out.comm = std::move(comm);
-  out.exe = link_target(proc(origin.pid, "exe"));
-  if (out.exe.empty() && exe_of_) out.exe = exe_of_(origin.pid);
-  if (out.exe.empty()) {
-    std::string started_by = first_of(proc(origin.pid, "cmdline"), '\0');
-    if (started_by.starts_with('/')) out.exe = std::move(started_by);
-  }
-  if (auto path = cgroup::path_of_pid(origin.pid)) {
-    out.cgroup = std::move(*path);
-    out.unit = unit_of_cgroup(out.cgroup);
-    out.container = container_of_cgroup(out.cgroup);
-  }
-  if (still_the_same(origin)) return out;
-  return {.pid = origin.pid,
-          .uid = origin.uid,
-          .comm = origin.comm.data(),
-          .exe = {},
-          .cgroup = {},
-          .unit = {},
-          .container = {}};
+  if (origin.pid != 0 && still_the_same(origin)) read_process(origin, out);
+  out.unit = unit_of_cgroup(out.cgroup);
+  out.container = container_of_cgroup(out.cgroup);
+  return out;
 }
 
 const Process& Attribution::resolve(const Origin& origin) {

@@ -31,8 +31,8 @@ class Attribution {
   using ExeOf = std::function<std::string(uint32_t pid)>;
   explicit Attribution(size_t capacity = 4096, ExeOf exe_of = {});
 
-  // Never fails: what cannot be learnt (the process is gone) stays empty, comm and uid come from the origin. The
-  // reference is valid until the next call.
+  // Never fails: what cannot be learnt (the process is gone) stays empty; comm, uid and cgroup come from the origin.
+  // The reference is valid until the next call.
   [[nodiscard]] const Process& resolve(const Origin& origin);
 
  private:
@@ -48,9 +48,13 @@ class Attribution {
   };
   using Entries = std::list<std::pair<Key, Process>>;  // most recently used first
 
-  [[nodiscard]] Process read(const Origin& origin) const;
+  [[nodiscard]] Process read(const Origin& origin);
+  void read_process(const Origin& origin, Process& out) const;
+  [[nodiscard]] const std::string& cgroup_of(const Origin& origin);
 
   size_t capacity_;
+  std::string cgroup_mount_;
+  std::unordered_map<uint64_t, std::string> cgroups_;  // by id, which is never given twice; "": was gone already
   ExeOf exe_of_;
   Entries entries_;
   std::unordered_map<Key, Entries::iterator, KeyHash> index_;

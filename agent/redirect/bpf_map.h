@@ -24,6 +24,16 @@ template <class Key, class Value>
   return fail("cannot write to a BPF map", errno);
 }
 
+// Advice that may fail without harm.
+template <class Key, class Value>
+void map_advise(int map_fd, const Key& key, const Value& value) {
+  bpf_map_update_elem(map_fd, &key, &value, BPF_ANY);
+}
+template <class Key>
+void map_withdraw(int map_fd, const Key& key) {
+  bpf_map_delete_elem(map_fd, &key);
+}
+
 // An absent key is no failure: the result is what was asked for.
 template <class Key>
 [[nodiscard]] Result<> map_erase(int map_fd, const Key& key) {

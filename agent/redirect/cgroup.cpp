@@ -71,6 +71,19 @@ Result<uint64_t> id_of(const std::string& directory) {
   return id;
 }
 
+// cgroup2 gives its directories the id as inode number; asking for that needs no right that a gateway lacks.
+std::string path_of_id(const std::string& mount, uint64_t id) {
+  const auto is_it = [id](const fs::path& directory) {
+    struct stat found{};
+    return stat(directory.c_str(), &found) == 0 && found.st_ino == id;
+  };
+  if (is_it(mount)) return "/";
+  std::error_code error;
+  for (fs::recursive_directory_iterator it(mount, error), end; !error && it != end; it.increment(error))
+    if (it->is_directory(error) && is_it(it->path())) return it->path().string().substr(mount.size());
+  return {};
+}
+
 unsigned level_of(std::string_view path) {
   unsigned level = 0;
   for (size_t i = 0; i < path.size(); ++i)

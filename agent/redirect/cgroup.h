@@ -14,6 +14,8 @@ namespace lunar::cgroup {
 [[nodiscard]] Result<std::string> path_of_pid(uint32_t pid);  // below the mount, "/" for the root
 [[nodiscard]] Result<std::string> own_path();
 [[nodiscard]] Result<uint64_t> id_of(const std::string& directory);
+// Below the mount; walks the tree until it meets the cgroup. "" when it has been removed.
+[[nodiscard]] std::string path_of_id(const std::string& mount, uint64_t id);
 [[nodiscard]] unsigned level_of(std::string_view path);                        // "/" 0, "/a.slice" 1
 [[nodiscard]] std::vector<uint32_t> pids_below(const std::string& directory);  // including descendants
 [[nodiscard]] bool populated(const std::string& directory);

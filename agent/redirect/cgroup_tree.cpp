@@ -73,31 +73,35 @@ void CgroupTree::rescan(std::vector<CgroupChange>& changes) {
   for (const std::string& path : std::set<std::string>(paths_)) add(path, changes);
 }
 
+void CgroupTree::take(const inotify_event& event, std::vector<CgroupChange>& changes) {
+  if ((event.mask & IN_Q_OVERFLOW) != 0) rescan(changes);
+  const auto watched = watches_.find(event.wd);
+  if (watched == watches_.end()) return;
+  const auto [path, population] = watched->second;
+  if (population && (event.mask & IN_MODIFY) != 0) {
+    changes.push_back({CgroupChange::Kind::population, path});
+    return;
+  }
+  if ((event.mask & IN_ISDIR) == 0 || event.len == 0) return;
+  const std::string child = join(path, event.name);
+  if ((event.mask & IN_CREATE) != 0)
+    add(child, changes);
+  else
+    remove(child, changes);
+}
+
 std::vector<CgroupChange> CgroupTree::read() {
   std::vector<CgroupChange> changes;
   alignas(inotify_event) std::array<char, 16384> buffer{};
   for (;;) {
     const ssize_t size = ::read(inotify_.get(), buffer.data(), buffer.size());
-    if (size <= 0) break;
+    if (size <= 0) return changes;
     for (ssize_t at = 0; at < size;) {
       const auto* event = reinterpret_cast<const inotify_event*>(buffer.data() + at);
       at += static_cast<ssize_t>(sizeof *event + event->len);
-      if ((event->mask & IN_Q_OVERFLOW) != 0) rescan(changes);
-      const auto watched = watches_.find(event->wd);
-      if (watched == watches_.end()) continue;
-      const auto [path, population] = watched->second;
-      if (population && (event->mask & IN_MODIFY) != 0) {
-        changes.push_back({CgroupChange::Kind::population, path});
-      } else if ((event->mask & IN_ISDIR) != 0 && event->len > 0) {
-        const std::string child = join(path, event->name);
-        if ((event->mask & IN_CREATE) != 0)
-          add(child, changes);
-        else
-          remove(child, changes);
-      }
+      take(*event, changes);
     }
   }
-  return changes;
 }
 
 void CgroupTree::watch_population(const std::string& path) {

@@ -1,6 +1,8 @@
 // The directories of cgroup2, kept current by inotify.
 #pragma once
 
+#include <sys/inotify.h>
+
 #include <map>
 #include <set>
 #include <string>
@@ -33,6 +35,7 @@ class CgroupTree {
 
  private:
   explicit CgroupTree(std::string mount, Fd inotify) : mount_(std::move(mount)), inotify_(std::move(inotify)) {}
+  void take(const inotify_event& event, std::vector<CgroupChange>& changes);
   void add(const std::string& path, std::vector<CgroupChange>& changes);
   void remove(const std::string& path, std::vector<CgroupChange>& changes);
   void rescan(std::vector<CgroupChange>& changes);

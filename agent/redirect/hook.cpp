@@ -193,7 +193,7 @@ Result<> Hook::set_policy(uint64_t cgroup_id, unsigned level, Policy policy) {
 }
 
 void Hook::clear_policy(uint64_t cgroup_id) {
-  (void)map_erase(state_->map("policies"), cgroup_id);  // absent or gone: both is what was asked for
+  map_withdraw(state_->map("policies"), cgroup_id);
   const auto known = state_->level_of.find(cgroup_id);
   if (known == state_->level_of.end()) return;
   const unsigned level = known->second;
@@ -227,7 +227,7 @@ bool Hook::breaker_open(MonotonicTime now) const {
   return breaker && breaker->until_ns > static_cast<uint64_t>(now.time_since_epoch().count());
 }
 
-void Hook::reset_breaker() { (void)map_put(state_->map("breaker"), uint32_t{0}, lunar_breaker{}); }
+void Hook::reset_breaker() { map_advise(state_->map("breaker"), uint32_t{0}, lunar_breaker{}); }
 
 int Hook::map_fd(std::string_view name) const { return state_->map(name); }
 

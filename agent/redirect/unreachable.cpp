@@ -20,11 +20,11 @@ lunar_destination key_of(const Endpoint& destination) {
 void Unreachable::note(const Endpoint& destination, MonotonicTime until) const {
   if (map_fd_ < 0) return;
   const auto until_ns = static_cast<uint64_t>(until.time_since_epoch().count());
-  (void)map_put(map_fd_, key_of(destination), until_ns);
+  map_advise(map_fd_, key_of(destination), until_ns);
 }
 
 void Unreachable::forget(const Endpoint& destination) const {
-  if (map_fd_ >= 0) (void)map_erase(map_fd_, key_of(destination));
+  if (map_fd_ >= 0) map_withdraw(map_fd_, key_of(destination));
 }
 
 }  // namespace lunar

@@ -7,6 +7,7 @@
 #include <filesystem>
 
 #include "agent/redirect/attribution.h"
+#include "agent/redirect/cgroup.h"
 
 using namespace lunar;
 
@@ -47,6 +48,20 @@ TEST_CASE("attribution: of a process that is gone, what the hook knew remains") 
   CHECK(process.uid == 42);
   CHECK(process.exe.empty());
   CHECK(process.cgroup.empty());
+}
+
+TEST_CASE("attribution: a program that is gone is still known by its cgroup") {
+  const auto mount = cgroup::mount_point();
+  const auto own = cgroup::own_path();
+  REQUIRE(mount);
+  REQUIRE(own);
+  const auto id = cgroup::id_of(*mount + *own);
+  REQUIRE(id);
+  Origin origin = origin_of(gone_process());
+  origin.cgroup_id = *id;
+  Attribution attribution;
+  CHECK(attribution.resolve(origin).cgroup == *own);
+  CHECK(attribution.resolve(origin_of(gone_process())).cgroup.empty());
 }
 
 TEST_CASE("attribution: a pid that was reused is not taken for the one that connected") {
