@@ -87,12 +87,10 @@ void settle_descriptors(int channel) {
   die(command.executable, errno);
 }
 
-pid_t clone_with_pidfd(int& pidfd) {
-  clone_args arguments{};
-  arguments.flags = CLONE_PIDFD;
-  arguments.pidfd = reinterpret_cast<uint64_t>(&pidfd);
-  arguments.exit_signal = SIGCHLD;
-  return static_cast<pid_t>(syscall(SYS_clone3, &arguments, sizeof arguments));
+// fork(), and a descriptor of the child that cannot be reused for another process. Not clone3: seccomp cannot see its
+// flags, so service managers that restrict namespaces make it fail with ENOSYS.
+pid_t fork_with_pidfd(int& pidfd) {
+  return static_cast<pid_t>(syscall(SYS_clone, CLONE_PIDFD | SIGCHLD, nullptr, &pidfd, nullptr, nullptr));
 }
 
 }  // namespace
@@ -109,7 +107,7 @@ Result<std::unique_ptr<GatewayProcess>> GatewayProcess::spawn(EventLoop& loop, c
   if (!channel) return std::unexpected(channel.error());
   std::unique_ptr<GatewayProcess> process(new GatewayProcess(std::move(events)));
   int pidfd = -1;
-  const pid_t pid = clone_with_pidfd(pidfd);
+  const pid_t pid = fork_with_pidfd(pidfd);
   if (pid < 0) return fail("cannot create the gateway process", errno);
   if (pid == 0) run_child(command, channel->second.fd());
   process->pid_ = pid;

@@ -47,6 +47,13 @@ def wait_for(what: str, condition, seconds: float):
         time.sleep(0.02)
 
 
+def remove_cgroup(cgroup: Path):
+    (cgroup / "cgroup.kill").write_text("1")
+    wait_for(f"an empty {cgroup}", lambda: "populated 0" in (cgroup / "cgroup.events").read_text(), 10)
+    for folder, _, _ in os.walk(cgroup, topdown=False):
+        os.rmdir(folder)
+
+
 class Container:
     """Booted by `with`; left empty-handed: its processes, cgroup, mounts and namespaces end with the block."""
 
@@ -60,8 +67,7 @@ class Container:
         self.init = 0
 
     def __enter__(self):
-        self.cgroup.mkdir()
-        self.scratch.mkdir(exist_ok=True)
+        self._make_folders()
         self.launcher = subprocess.Popen(self.boot_command(*SYSTEMD), stdin=subprocess.DEVNULL, start_new_session=True)
         try:
             self.init = wait_for("the container's first process", self._first_child, 10)
@@ -73,7 +79,8 @@ class Container:
         return self
 
     def boot_command(self, *first_process) -> list:
-        return ["unshare", *self.namespaces(), "--fork", "--kill-child=KILL", "--propagation", "private", "--",
+        # Ends with this process, however that ends.
+        return ["setpriv", "--pdeathsig", "KILL", "unshare", *self.namespaces(), "--fork", "--kill-child=KILL", "--propagation", "private", "--",
                 BOOT, "join", self.cgroup, self.tree, self.scratch, *first_process]
 
     def namespaces(self) -> list:
@@ -81,12 +88,11 @@ class Container:
 
     def run_without_systemd(self, *argv) -> int:
         """Runs the command as PID 1, its output on ours; instead of `with`."""
-        self.cgroup.mkdir()
-        self.scratch.mkdir(exist_ok=True)
+        self._make_folders()
         try:
             return subprocess.run(self.boot_command(*argv), stdin=subprocess.DEVNULL).returncode
         finally:
-            self._remove_cgroup()
+            remove_cgroup(self.cgroup)
 
     def __exit__(self, *_):
         if self.init and self.launcher.poll() is None:
@@ -97,13 +103,14 @@ class Container:
                 pass
         self.launcher.kill()
         self.launcher.wait()
-        self._remove_cgroup()
+        remove_cgroup(self.cgroup)
 
-    def _remove_cgroup(self):
-        (self.cgroup / "cgroup.kill").write_text("1")
-        wait_for("an empty container cgroup", lambda: "populated 0" in (self.cgroup / "cgroup.events").read_text(), 10)
-        for folder, _, _ in os.walk(self.cgroup, topdown=False):
-            os.rmdir(folder)
+    def _make_folders(self):
+        for left in self.cgroup.parent.glob("lunar-container-*"):
+            if not Path(f"/proc/{left.name.split('-')[2]}").exists():
+                remove_cgroup(left)  # of a run that was killed
+        self.cgroup.mkdir()
+        self.scratch.mkdir(exist_ok=True)
 
     def _first_child(self):
         if self.launcher.poll() is not None:
