@@ -24,6 +24,7 @@ TEST_CASE("command line: actions and role") {
   CHECK(parse({"--version"})->action == CommandLine::Action::version);
   CHECK(parse({"-V"})->action == CommandLine::Action::version);
   CHECK(parse({"--dump-config"})->action == CommandLine::Action::dump_config);
+  CHECK(parse({"--check"})->action == CommandLine::Action::check);
   CHECK(parse({"--role=gateway"})->role == "gateway");
   CHECK(parse({"--role", "gateway"})->role == "gateway");
 }
@@ -37,6 +38,11 @@ TEST_CASE("command line: settings with their value attached or following, the la
   auto config = resolve_config(*parsed, {}, std::nullopt).config;
   CHECK(config.config_dir == "/etc/x");
   CHECK(config.log_level == LogLevel::debug);
+}
+
+TEST_CASE("command line: the control socket has the name that lunarctl gives it, too") {
+  for (const char* flag : {"--socket=/s", "--control-socket=/s"})
+    CHECK(parse({flag})->settings == std::vector<std::pair<std::string, std::string>>{{"control.socket", "/s"}});
 }
 
 TEST_CASE("command line: every mistake is named, with the way out") {
