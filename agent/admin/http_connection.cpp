@@ -201,7 +201,7 @@ void HttpConnection::flush() {
     deadline_.fire_after(limits_.write_deadline);
     return update_interest();
   }
-  if (!progress) return;
+  if (!progress && phase_ != Phase::closing) return;
   output_.clear();
   sent_ = 0;
   if (phase_ == Phase::reading) {
