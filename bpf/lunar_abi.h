@@ -1,7 +1,6 @@
 /* The values that the kernel part and user space exchange; included by both sides, C11 and C++.
  * Unless a field says otherwise, integers are in host order and addresses in network order.
- * A change of any layout or meaning here must raise LUNAR_ABI: a restarted lunard adopts the maps of its
- * predecessor only when their number is the same. */
+ * A change of any layout or meaning here must raise LUNAR_ABI. */
 #ifndef LUNAR_ABI_H
 #define LUNAR_ABI_H
 
@@ -82,13 +81,14 @@ struct lunar_settings {
   __u32 levels;       /* bit n: a policy exists for a cgroup n levels below the root */
   __u64 deadline_ns;  /* a heartbeat older than this is stale */
   __u64 breaker_ns;   /* how long a lost SYN sends everything direct */
+  __u64 build;        /* of the programs in place: a successor adopts only its own */
   __u64 netns_cookie; /* of the namespace that the two sources are of */
   __u8 source4[16];   /* what the default route gives a socket as local address, v4-mapped; zeros: unknown */
   __u8 source6[16];
   __u16 port4[LUNAR_MAX_WORKERS]; /* 0: this worker does not listen for the family */
   __u16 port6[LUNAR_MAX_WORKERS];
 };
-LUNAR_ASSERT(sizeof(struct lunar_settings) == 80 + 4 * LUNAR_MAX_WORKERS);
+LUNAR_ASSERT(sizeof(struct lunar_settings) == 88 + 4 * LUNAR_MAX_WORKERS);
 
 /* Map `breaker`: one entry, written by the kernel part; user space may only read it or set it to 0. */
 struct lunar_breaker {

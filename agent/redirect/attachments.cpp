@@ -24,6 +24,7 @@ struct Applied {
   std::string target;
   Policy policy = Policy::capture;
   std::string warning;
+  std::string netns_warning;
 };
 
 struct Entry {
@@ -68,6 +69,7 @@ struct Attachments::State {
   void drop(const std::string& path);
   void on_created(const std::string& path);
   void on_population(const std::string& path);
+  void follow(const CgroupChange& change);
   void review_filters();
   void look_for_filters();
   Result<> save() const;
@@ -85,7 +87,8 @@ void Attachments::State::capture(const Entry& entry, const std::string& path) {
   const std::string directory = tree.directory(path);
   const auto id = cgroup::id_of(directory);
   if (!id) return;  // removed meanwhile; its event is under way
-  Applied now{.id = *id, .target = entry.target.text(), .policy = entry.options.policy, .warning = {}};
+  Applied now{
+      .id = *id, .target = entry.target.text(), .policy = entry.options.policy, .warning = {}, .netns_warning = {}};
   if (now.policy == Policy::capture && has_egress_filter(directory, FilterScope::with_ancestors)) {
     now.policy = Policy::bypass;
     now.warning = filtered;
@@ -121,6 +124,20 @@ void Attachments::State::on_created(const std::string& path) {
     if (entry.target.matches(path)) capture(entry, path);
 }
 
+void Attachments::State::follow(const CgroupChange& change) {
+  switch (change.kind) {
+    case CgroupChange::Kind::created:
+      on_created(change.path);
+      break;
+    case CgroupChange::Kind::removed:
+      drop(change.path);
+      break;
+    case CgroupChange::Kind::population:
+      on_population(change.path);
+      break;
+  }
+}
+
 // A listener keeps its network namespace alive, so it must go with the last process.
 void Attachments::State::on_population(const std::string& path) {
   const auto found = applied.find(path);
@@ -132,10 +149,10 @@ void Attachments::State::on_population(const std::string& path) {
     netns->release(found->second.id);
     return;
   }
-  if (auto held = netns->hold(found->second.id, pids.front()); !held) {
-    found->second.warning = "its network namespace goes direct: " + held.error().text;
-    log::warn("{}: {}", path, found->second.warning);
-  }
+  const auto held = netns->hold(found->second.id, pids.front());
+  const std::string warning = held ? "" : "its network namespace goes direct: " + held.error().text;
+  if (!held && warning != found->second.netns_warning) log::warn("{}: {}", path, warning);
+  found->second.netns_warning = warning;
 }
 
 // Nothing tells when a filter appears on a cgroup or goes: targets, and what was bypassed inside them, are asked again.
@@ -162,7 +179,8 @@ void Attachments::State::look_for_filters() {
     if (above == applied.end() || !has_egress_filter(tree.directory(path), FilterScope::itself)) continue;
     const auto id = cgroup::id_of(tree.directory(path));
     if (!id) continue;
-    Applied inside{.id = *id, .target = above->second.target, .policy = Policy::bypass, .warning = filtered};
+    Applied inside{
+        .id = *id, .target = above->second.target, .policy = Policy::bypass, .warning = filtered, .netns_warning = {}};
     set_policy(inside, path);
     applied.insert_or_assign(path, std::move(inside));
   }
@@ -181,7 +199,8 @@ Attachment Attachments::State::describe(const Entry& entry) const {
   for (const auto& [path, now] : applied) {
     if (now.target != out.target) continue;
     if (entry.target.matches(path)) out.cgroups.push_back(path);
-    if (!now.warning.empty()) out.warnings.push_back(path + ": " + now.warning);
+    for (const std::string& warning : {now.warning, now.netns_warning})
+      if (!warning.empty()) out.warnings.push_back(path + ": " + warning);
   }
   return out;
 }
@@ -215,7 +234,7 @@ Result<std::unique_ptr<Attachments>> Attachments::open(Hook& hook, NetnsListener
   if (!s.places.own_cgroup.empty()) {
     const auto id = cgroup::id_of(s.tree.directory(s.places.own_cgroup));
     if (!id) return std::unexpected(id.error());
-    Applied own{.id = *id, .target = {}, .policy = Policy::bypass, .warning = {}};
+    Applied own{.id = *id, .target = {}, .policy = Policy::bypass, .warning = {}, .netns_warning = {}};
     s.set_policy(own, s.places.own_cgroup);
     s.applied.insert_or_assign(s.places.own_cgroup, std::move(own));
   }
@@ -289,23 +308,12 @@ std::vector<Attachment> Attachments::list() const {
 int Attachments::fd() const { return state_->tree.fd(); }
 
 void Attachments::on_readable() {
-  for (const CgroupChange& change : state_->tree.read()) {
-    switch (change.kind) {
-      case CgroupChange::Kind::created:
-        state_->on_created(change.path);
-        break;
-      case CgroupChange::Kind::removed:
-        state_->drop(change.path);
-        break;
-      case CgroupChange::Kind::population:
-        state_->on_population(change.path);
-        break;
-    }
-  }
+  for (const CgroupChange& change : state_->tree.read()) state_->follow(change);
 }
 
 void Attachments::refresh() {
   on_readable();
+  for (const CgroupChange& change : state_->tree.catch_up()) state_->follow(change);
   state_->review_filters();
   state_->look_for_filters();
 }

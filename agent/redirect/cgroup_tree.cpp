@@ -6,6 +6,9 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <utility>
+
+#include "agent/base/log.h"
 
 namespace lunar {
 
@@ -41,8 +44,13 @@ Result<CgroupTree> CgroupTree::watch(std::string mount) {
 void CgroupTree::add(const std::string& path, std::vector<CgroupChange>& changes) {
   const std::string where = directory(path);
   const int watch = inotify_add_watch(inotify_.get(), where.c_str(), directory_events);
-  if (watch < 0) return;  // removed again already, or the limit of watches: refresh() of the owner finds it
-  watches_.insert_or_assign(watch, Watched{path, false});
+  if (watch < 0 && errno != ENOSPC) return;  // removed again already
+  if (watch < 0) {
+    if (!std::exchange(incomplete_, true))
+      log::warn("not every cgroup can be watched, new ones are found a second late; raise fs.inotify.max_user_watches");
+  } else {
+    watches_.insert_or_assign(watch, Watched{path, false});
+  }
   paths_.insert(path);
   changes.push_back({CgroupChange::Kind::created, path});
   std::error_code error;
@@ -88,6 +96,12 @@ void CgroupTree::take(const inotify_event& event, std::vector<CgroupChange>& cha
     add(child, changes);
   else
     remove(child, changes);
+}
+
+std::vector<CgroupChange> CgroupTree::catch_up() {
+  std::vector<CgroupChange> changes;
+  if (incomplete_) rescan(changes);
+  return changes;
 }
 
 std::vector<CgroupChange> CgroupTree::read() {

@@ -28,6 +28,9 @@ class CgroupTree {
   // compare the whole tree.
   [[nodiscard]] std::vector<CgroupChange> read();
 
+  // Compares the whole tree when some directories could not be watched (fs.inotify.max_user_watches).
+  [[nodiscard]] std::vector<CgroupChange> catch_up();
+
   [[nodiscard]] const std::set<std::string>& paths() const { return paths_; }
   [[nodiscard]] std::string directory(const std::string& path) const { return mount_ + path; }
   // Reports changes of "populated" for this cgroup from now on, until it is removed.
@@ -47,6 +50,7 @@ class CgroupTree {
   std::string mount_;
   Fd inotify_;
   std::map<int, Watched> watches_;
+  bool incomplete_ = false;
   std::set<std::string> paths_;  // "/" is the root
 };
 

@@ -93,6 +93,7 @@ Result<std::unique_ptr<Hook>> Hook::create(const HookConstants& constants) {
   state->parts = std::move(*parts);
   if (auto mapped = state->map_settings(); !mapped) return std::unexpected(mapped.error());
   store<__u32>(state->settings->abi, LUNAR_ABI);
+  store<__u64>(state->settings->build, hook_build());
   std::unique_ptr<Hook> hook(new Hook(std::move(state)));
   hook->set_limits({});
   if (auto ranges = hook->set_routes({}); !ranges) return std::unexpected(ranges.error());
@@ -105,7 +106,8 @@ Result<std::unique_ptr<Hook>> Hook::adopt(std::vector<NamedFd> fds) {
   auto state = std::make_unique<State>();
   state->parts = std::move(*parts);
   if (auto mapped = state->map_settings(); !mapped) return std::unexpected(mapped.error());
-  if (load(state->settings->abi) != LUNAR_ABI) return fail("the hook in place belongs to another version of lunard");
+  if (load(state->settings->abi) != LUNAR_ABI || load(state->settings->build) != hook_build())
+    return fail("the hook in place belongs to another version of lunard");
   return std::unique_ptr<Hook>(new Hook(std::move(state)));
 }
 

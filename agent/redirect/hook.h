@@ -66,8 +66,8 @@ class Hook {
  public:
   // Opens, sets the constants, loads. Nothing is attached, nothing is armed.
   [[nodiscard]] static Result<std::unique_ptr<Hook>> create(const HookConstants& constants = {});
-  // Takes over what fds() of an earlier process gave. Fails, closing everything, when a map is missing or the ABI is
-  // another one: then create(). Links that are among them stay attached without any gap.
+  // Takes over what fds() of an earlier process gave. Fails, closing everything, when a map is missing or the programs
+  // are of another build: then create(). Links that are among them stay attached without any gap.
   [[nodiscard]] static Result<std::unique_ptr<Hook>> adopt(std::vector<NamedFd> fds);
   ~Hook();
   Hook(const Hook&) = delete;

@@ -103,6 +103,12 @@ Result<> check_complete(const HookParts& parts) {
 
 }  // namespace
 
+uint64_t hook_build() {
+  size_t size = 0;
+  const auto* bytes = static_cast<const char*>(redirect_bpf::elf_bytes(&size));
+  return std::hash<std::string_view>{}({bytes, size}) ^ LUNAR_ABI;
+}
+
 Result<HookParts> load_hook(const HookConstants& constants) {
   libbpf_set_print(to_log);
   const Skeleton skeleton(redirect_bpf::open());

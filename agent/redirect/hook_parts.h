@@ -48,6 +48,9 @@ struct HookParts {
   FdByName links;  // empty: not attached
 };
 
+// Tells one build of the programs from another.
+[[nodiscard]] uint64_t hook_build();
+
 // Opens the object, sets its constants, loads it.
 [[nodiscard]] Result<HookParts> load_hook(const HookConstants& constants);
 // Sorts fds by the names that name_parts() gave; fails unless all maps and programs are there.

@@ -139,7 +139,7 @@ TEST_CASE("hook: a successor adopts links and maps without a gap, with settings 
   CHECK(stage.client(stage.origin4()).who == 'G');
 }
 
-TEST_CASE("hook: does not adopt an incomplete set, nor another ABI") {
+TEST_CASE("hook: does not adopt an incomplete set, nor the programs of another build") {
   Stage stage;
   std::vector<NamedFd> incomplete = duplicated(*stage.hook);
   std::erase_if(incomplete, [](const NamedFd& fd) { return fd.name == "hook-map-flows"; });
@@ -147,7 +147,7 @@ TEST_CASE("hook: does not adopt an incomplete set, nor another ABI") {
   lunar_settings settings{};
   const uint32_t key = 0;
   REQUIRE(bpf_map_lookup_elem(stage.hook->map_fd("settings"), &key, &settings) == 0);
-  settings.abi = LUNAR_ABI + 1;
+  ++settings.build;
   REQUIRE(bpf_map_update_elem(stage.hook->map_fd("settings"), &key, &settings, BPF_ANY) == 0);
   CHECK_FALSE(Hook::adopt(duplicated(*stage.hook)));
 }
