@@ -10,7 +10,11 @@ namespace {
 
 using nlohmann::json;
 
+// A small part of what the server takes: a document in memory is many times its text.
+constexpr size_t kRequestLimit = 64 * 1024;
+
 Result<json> object_from(std::string_view body) {
+  if (body.size() > kRequestLimit) return fail("the body is larger than any such request");
   json document = json::parse(body, nullptr, false);
   if (!document.is_object()) return fail("the body must be a JSON object");
   return document;

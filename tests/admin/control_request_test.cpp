@@ -30,6 +30,7 @@ TEST_CASE("attach request: refuses everything else, with the reason") {
     REQUIRE_FALSE(refused);
     CHECK_FALSE(refused.error().text.empty());
   }
+  CHECK_FALSE(attach_request_from("{\"target\":\"" + std::string(70'000, 'a') + "\"}"));
   CHECK(attach_request_from(R"({"target":"a","colour":1})").error().text == "unknown member `colour`");
 }
 
