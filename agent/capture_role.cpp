@@ -114,6 +114,9 @@ void Capture::gateway_died(uint32_t workers) {
 
 void Capture::refresh() {
   attachments_->refresh();
+  for (const Attachment& attachment : attachments_->list()) {
+    if (attachment.options.transient && attachment.cgroups.empty()) (void)attachments_->detach(attachment.target);
+  }
   if (!fault_.empty() && !attachments_->list().empty()) (void)attach_links();  // it has logged what is new
 }
 

@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 #include <sched.h>
-#include <signal.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -13,7 +11,6 @@
 
 #include "agent/base/log.h"
 #include "agent/config/gateway_start.h"
-#include "agent/control_role.h"
 #include "agent/failsafe/places.h"
 #include "agent/state/access_log_line.h"
 
@@ -29,7 +26,7 @@ using namespace std::chrono_literals;
 // A gateway that answers no probe for so long will not come back by itself.
 constexpr Nanoseconds kHungAfter = 30s;
 constexpr Nanoseconds kReloadLimit = 5s;
-constexpr uint64_t kSpareFiles = 4096;
+constexpr Nanoseconds kSettleLimit = 200ms, kSettlePeriod = 5ms;
 
 uint32_t worker_count(const LunardConfig& config) {
   cpu_set_t allowed;
@@ -42,21 +39,19 @@ Nanoseconds tick_period(const FailsafeConfig& failsafe) {
   return std::max<Nanoseconds>(failsafe.heartbeat_deadline / 5, 5ms);
 }
 
-// Of this process and what it starts; gives what it could get.
-uint64_t raise_file_limit(uint64_t wanted) {
-  rlimit limit{};
-  getrlimit(RLIMIT_NOFILE, &limit);
-  const rlimit raised{.rlim_cur = wanted, .rlim_max = std::max(limit.rlim_max, wanted)};
-  if (setrlimit(RLIMIT_NOFILE, &raised) == 0) return wanted;
-  limit.rlim_cur = std::min(limit.rlim_max, wanted);
-  setrlimit(RLIMIT_NOFILE, &limit);
-  return limit.rlim_cur;
-}
-
 std::optional<std::string> text_of(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   if (!file) return std::nullopt;
   return std::string(std::istreambuf_iterator<char>(file), {});
+}
+
+// The first line of the file, which the gateway may not read itself.
+std::string key_in(const std::string& path) {
+  if (path.empty()) return "";
+  const std::string text = text_of(path).value_or("");
+  std::string key = text.substr(0, text.find_first_of("\r\n"));
+  if (key.empty()) log::error("{} holds no key: the control API over TCP refuses everybody", path);
+  return key;
 }
 
 }  // namespace
@@ -73,6 +68,7 @@ Supervisor::Supervisor(EventLoop& loop, LunardConfig config)
               [this](const ProbeResult& result) { on_probe(result); }),
       tick_(loop.timer([this] { tick(); })),
       second_(loop.timer([this] { each_second(); })),
+      settle_(loop.timer([this] { settle(); })),
       reload_limit_(loop.timer([this] { finish_reload(fail("the gateway does not answer", ETIMEDOUT)); })) {}
 
 Supervisor::~Supervisor() {
@@ -81,145 +77,17 @@ Supervisor::~Supervisor() {
   unlink(internal_socket(control_path_).c_str());
 }
 
-ExitCode Supervisor::open(std::vector<NamedFd> stored) {
-  if (const ExitCode code = open_places(); code != ExitCode::clean) return code;
-  if (const ExitCode code = open_listeners(stored); code != ExitCode::clean) return code;
-  if (const ExitCode code = open_capture(std::move(stored)); code != ExitCode::clean) return code;
-  if (const ExitCode code = open_control(); code != ExitCode::clean) return code;
-  open_keeper();
-  open_signals();
-  store_descriptors();
-  keeper_->start();
-  tick_.fire_after(0ns);
-  second_.fire_after(1s);
-  return ExitCode::clean;
-}
-
 ExitCode Supervisor::run() { return static_cast<ExitCode>(loop_.run()); }
-
-ExitCode Supervisor::open_places() {
-  if (geteuid() == 0) {
-    auto identity = find_identity({"lunar", "nobody"});
-    if (!identity) {
-      log::error("{}", identity.error().text);
-      return ExitCode::fatal;
-    }
-    identity_ = *identity;
-  }
-  if (auto made = make_places(config_, identity_); !made) {
-    log::error("{}: {}", made.error().text, strerror(made.error().os_error));
-    return ExitCode::fatal;
-  }
-  if (!config_.capture.enabled) return ExitCode::clean;
-  // Before any listener is opened: accepted sockets belong to the cgroup of their listener.
-  auto cgroup = OwnCgroup::enter();
-  if (cgroup) {
-    cgroup_.emplace(std::move(*cgroup));
-  } else {
-    degraded_ = cgroup.error().text;
-  }
-  return ExitCode::clean;
-}
-
-ExitCode Supervisor::open_listeners(std::vector<NamedFd>& stored) {
-  if (answers(config_.control.socket)) {
-    log::error("another lunard serves {}; stop it, or choose another --socket", config_.control.socket);
-    return ExitCode::listener;
-  }
-  listeners_.adopt(stored);
-  auto opened = listeners_.open_entries(config_.listeners);
-  if (opened) opened = listeners_.open_workers();
-  if (opened) opened = listeners_.open_internal_control(internal_socket(config_.control.socket));
-  if (opened) return ExitCode::clean;
-  log::error("{}", opened.error().text);
-  return ExitCode::listener;
-}
-
-ExitCode Supervisor::open_capture(std::vector<NamedFd> stored) {
-  if (!config_.capture.enabled) return ExitCode::clean;
-  if (degraded_.empty()) {
-    auto capture = Capture::open(loop_, {.config = config_,
-                                         .workers = workers_,
-                                         .cgroup = *cgroup_,
-                                         .stored = std::move(stored),
-                                         .opened = [this](uint64_t, std::span<const WorkerListener> opened) {
-                                           on_namespace_listeners(opened);
-                                         }});
-    Result<> outcome;
-    if (capture) {
-      outcome = (*capture)->listen_on(listeners_);
-    } else {
-      outcome = std::unexpected(capture.error());
-    }
-    if (outcome) {
-      capture_ = std::move(*capture);
-      return ExitCode::clean;
-    }
-    degraded_ = outcome.error().text;
-    if (outcome.error().os_error != 0) degraded_ += fmt::format(": {}", strerror(outcome.error().os_error));
-  }
-  if (config_.capture.required) {
-    log::error("the hook cannot be attached: {}", degraded_);
-    return ExitCode::hook;
-  }
-  log::warn("degraded: nothing is captured, only explicit modes work: {}", degraded_);
-  return ExitCode::clean;
-}
-
-ExitCode Supervisor::open_control() {
-  auto listener = listen_for_control(config_.control);
-  if (listener) {
-    control_path_ = config_.control.socket;
-    control_ = make_control_host(*this);
-    auto server = admin::ControlServer::create(loop_, std::move(*listener), *control_, internal_socket(control_path_));
-    if (server) {
-      control_server_ = std::move(*server);
-      return ExitCode::clean;
-    }
-    listener = std::unexpected(server.error());
-  }
-  log::error("{}: {}", listener.error().text, strerror(listener.error().os_error));
-  return ExitCode::listener;
-}
-
-void Supervisor::open_keeper() {
-  // Two for each connection; descriptors on their way to a gateway count as ours.
-  const uint64_t wanted = uint64_t{config_.max_connections} * 2 + kSpareFiles;
-  const uint64_t files = raise_file_limit(wanted);
-  if (files < wanted)
-    log::warn("{} open files are allowed, {} connections need {}: raise LimitNOFILE= or ulimit -Hn", files,
-              config_.max_connections, wanted);
-  keeper_ = std::make_unique<GatewayKeeper>(
-      loop_, GatewayCommand{.identity = identity_, .open_files = files}, KeeperLimits{},
-      GatewayKeeper::Events{.prepare = [this] { return start_kit(); },
-                            .serving = [this] { on_serving(); },
-                            .lost = [this](const std::string&) { on_lost(); },
-                            .give_up_queue = [this] { on_queue_given_up(); },
-                            .message = [this](const ChannelMessage& message) { on_message(message); }});
-}
-
-void Supervisor::open_signals() {
-  for (const int number : {SIGTERM, SIGINT}) signals_.push_back(loop_.signal(number, [this] { shut_down(); }));
-  signals_.push_back(loop_.signal(SIGHUP, [this] {
-    service_.reloading();
-    reload([this](const Result<>& outcome) {
-      if (!outcome) log::error("the configuration was not reloaded: {}", outcome.error().text);
-      service_.ready();
-    });
-  }));
-  signals_.push_back(loop_.signal(SIGUSR1, [this] { keeper_->tell_all({{"type", "reopen_logs"}}); }));
-  signals_.push_back(loop_.signal(SIGUSR2, [this] {
-    restart_gateway([](const Result<>& outcome) {
-      if (!outcome) log::error("the gateway was not replaced: {}", outcome.error().text);
-    });
-  }));
-}
 
 void Supervisor::store_descriptors() {
   service_.forget_all();
   for (const auto& named : listeners_.stored()) service_.store(named.name, named.fd);
   if (capture_ == nullptr) return;
-  for (const auto& named : capture_->hook().fds()) service_.store(named.name, named.fd);
+  // Not the links: after a crash nobody could serve what they redirect, and systemd would hold on to them after we
+  // have detached.
+  for (const auto& named : capture_->hook().fds()) {
+    if (!named.name.starts_with("hook-link-")) service_.store(named.name, named.fd);
+  }
 }
 
 Result<GatewayKeeper::StartKit> Supervisor::start_kit() {
@@ -235,6 +103,7 @@ Result<GatewayKeeper::StartKit> Supervisor::start_kit() {
                      .instance_id = config_.instance_id,
                      .workers = workers_,
                      .listeners = listeners_.descriptors()};
+  if (start.config.admin.api_key.empty()) start.config.admin.api_key = key_in(config_.admin.api_key_file);
   std::vector<int> fds = listeners_.fds();
   if (capture_ != nullptr) {
     capture_->netns().each([&](uint64_t, std::span<const WorkerListener> opened) {
@@ -407,8 +276,15 @@ void Supervisor::shut_down() {
   observe();
   prober_.stop();
   service_.forget_all();
-  keeper_->stop(again ? 0ns : Nanoseconds(config_.shutdown_grace),
-                [this] { loop_.quit(static_cast<int>(ExitCode::clean)); });
+  settled_by_ = again ? MonotonicTime{} : monotonic_now() + kSettleLimit;
+  grace_ = again ? Nanoseconds(0) : Nanoseconds(config_.shutdown_grace);
+  settle();
+}
+
+// Connections that were redirected a moment ago are still in the queues; a gateway that drains takes no more.
+void Supervisor::settle() {
+  if (listeners_.pending() > 0 && monotonic_now() < settled_by_) return settle_.fire_after(kSettlePeriod);
+  keeper_->stop(grace_, [this] { loop_.quit(static_cast<int>(ExitCode::clean)); });
 }
 
 }  // namespace lunar

@@ -72,6 +72,7 @@ class Supervisor {
   void note(const std::optional<GuardTransition>& transition);
   void report_to_gateway();
   void shut_down();
+  void settle();
   void finish_reload(Result<> outcome);
   [[nodiscard]] admin::FailsafeReport failsafe_report() const;
 
@@ -96,7 +97,9 @@ class Supervisor {
   bool ready_said_ = false;
   bool stopping_ = false;
   GatewayKeeper::Done reloaded_;
-  EventLoop::Source tick_, second_, reload_limit_;
+  MonotonicTime settled_by_;
+  Nanoseconds grace_{};
+  EventLoop::Source tick_, second_, settle_, reload_limit_;
   std::vector<EventLoop::Source> signals_;
 };
 

@@ -36,6 +36,12 @@ ServiceLink::ServiceLink(EventLoop& loop) {
   watchdog_.fire_after(Nanoseconds(0));
 }
 
+void ServiceLink::inherit(const std::vector<NamedFd>& stored) {
+  for (const NamedFd& named : stored) {
+    if (std::ranges::find(stored_, named.name) == stored_.end()) stored_.push_back(named.name);
+  }
+}
+
 void ServiceLink::ready() const { notify("READY=1"); }
 
 void ServiceLink::reloading() const {

@@ -18,6 +18,8 @@ class ServiceLink {
 
   // Answers the watchdog, where the unit has one, for as long as the loop turns.
   explicit ServiceLink(EventLoop& loop);
+  // What a predecessor stored is forgotten with the next forget_all(), else systemd would hold it for ever.
+  void inherit(const std::vector<NamedFd>& stored);
 
   void ready() const;
   void reloading() const;
