@@ -83,9 +83,17 @@ std::unique_ptr<Load> make_load(Bench& bench, const std::string& kind, const Ord
   throw std::runtime_error("no such load: " + kind);
 }
 
+// Until the last gateway's connections are gone: a ring of an ended process is taken down a good while later.
+json wait_for_silence(Bench& bench) {
+  MonotonicTime limit = monotonic_now() + std::chrono::seconds(10);
+  while (bench.origin.open() > 0 && monotonic_now() < limit) bench.reactor.poll(std::chrono::milliseconds(100));
+  return {{"open", bench.origin.open()}};
+}
+
 // An idle load keeps its connections until it is released; every other one is over with its answer.
 json obey(Bench& bench, std::unique_ptr<Load>& held, const json& text) {
   std::string kind = text.at("load").get<std::string>();
+  if (kind == "silence") return wait_for_silence(bench);
   if (kind == "release") {
     if (!held) throw std::runtime_error("nothing is held");
     json answer = report(held->finish());

@@ -157,7 +157,6 @@ void Origin::ready(uint32_t /*events*/) {
       if (errno == EAGAIN || errno == ECONNABORTED || errno == EINTR) return;
       die("accept");
     }
-    ++accepted_;
     if (free_.empty()) {
       connections_.push_back(std::make_unique<OriginConnection>(*this));
       free_.push_back(connections_.back().get());

@@ -26,7 +26,7 @@ class Origin final : public Watcher {
   void hold() { holding_ = true; }
   void release();
   [[nodiscard]] size_t held() const { return held_.size(); }
-  [[nodiscard]] uint64_t accepted() const { return accepted_; }
+  [[nodiscard]] size_t open() const { return connections_.size() - free_.size(); }
 
  private:
   friend class OriginConnection;
@@ -44,7 +44,6 @@ class Origin final : public Watcher {
   uint64_t answer_size_ = 0;
   Ending answer_ending_ = Ending::keep_alive;
   size_t answer_head_size_ = 0;
-  uint64_t accepted_ = 0;
   bool holding_ = false;
 };
 

@@ -12,6 +12,7 @@ import tempfile
 ORIGIN = "198.18.0.10:8080"
 CLIENT_LINK = "198.18.255.1"
 ORIGIN_LINK = "198.18.255.2"
+NICE = -20
 
 
 def run(*argv):
@@ -64,7 +65,8 @@ class Arena:
             run("ip", "netns", "add", name)
             self._undo.callback(run, "ip", "netns", "del", name)
             run("ip", "-n", name, "link", "set", "lo", "up")
-        run("ip", "link", "add", "client", "netns", self.name, "type", "veth", "peer", "name", "origin", "netns", self.origin_netns)
+        run("ip", "link", "add", "client", "netns", self.name, "type", "veth",
+            "peer", "name", "origin", "netns", self.origin_netns)
         run("ip", "-n", self.name, "addr", "add", f"{CLIENT_LINK}/30", "dev", "client")
         run("ip", "-n", self.origin_netns, "addr", "add", f"{ORIGIN_LINK}/30", "dev", "origin")
         run("ip", "-n", self.origin_netns, "addr", "add", f"{ORIGIN.split(':')[0]}/32", "dev", "lo")
@@ -81,7 +83,7 @@ class Arena:
         group = pathlib.Path("/proc/self/autogroup")
         if group.exists():
             before = group.read_text().split()[-1]
-            group.write_text("-20")
+            group.write_text(str(NICE))
             self._undo.callback(group.write_text, before)
 
     @staticmethod
@@ -108,7 +110,7 @@ class Arena:
     def inside(self, core, *argv):
         """The command line that runs `argv` on the client side, on `core`; the process id is that of the program.
 
-        The highest priority, for the generator and every gateway alike, keeps the machine's other work out. No real-time
-        class: it would keep the threads of one gateway from each other in a way that no deployment does.
+        The highest priority, for the generator and every gateway alike, keeps the machine's other work out.
         """
-        return ["nsenter", f"--net=/run/netns/{self.name}", "nice", "-n", "-20", "taskset", "-c", str(core), *map(str, argv)]
+        place = ["nsenter", f"--net=/run/netns/{self.name}", "nice", "-n", str(NICE), "taskset", "-c", str(core)]
+        return place + [str(argument) for argument in argv]

@@ -178,6 +178,7 @@ class Lunar(Gateway):
     captures = True
     target = arenas.ORIGIN
     health_port = 7140
+    ready = False
     access_log = "off"
 
     @property
@@ -197,6 +198,7 @@ log: {{level: warn}}
         return [self.build / "agent/lunard", "--config-dir", self.directory]
 
     def start(self):
+        self.ready = False
         with ReadySocket(self.directory) as ready:
             os.environ["NOTIFY_SOCKET"] = str(ready.path)
             try:
@@ -206,6 +208,7 @@ log: {{level: warn}}
                 del os.environ["NOTIFY_SOCKET"]
         self.control("attach", self.cgroup)
         self.wait_until_protecting()
+        self.ready = True
 
     def wait_until_ready(self):
         pass  # the notification of start() says it
@@ -238,9 +241,11 @@ class LunarLogging(Lunar):
         super().start()
 
     def stop(self):
-        served = self.process is not None
+        served = self.ready
+        self.ready = False
         super().stop()
-        self.fail_unless(not served or self.log.exists() and self.log.stat().st_size > 0, "wrote no access log")
+        if served and not (self.log.exists() and self.log.stat().st_size > 0):
+            raise RuntimeError(f"{self.name} wrote no access log")
 
 
 class ReadySocket:

@@ -108,14 +108,16 @@ class Report:
         return f"~{text}" if limited and gateway != "direct" else text
 
     def _notes(self):
-        lines = ["", f"Medians of {self.rounds} interleaved rounds; ratios (÷) and differences (−) are paired within a round.",
-                 "(in parentheses) the direct latency itself; ~ extrapolated from the CPU time, the generator was the limit."]
+        lines = ["",
+                 f"Medians of {self.rounds} interleaved rounds; ratios (÷) and differences (−) are paired within a round.",
+                 "(in parentheses) the direct latency itself; ~ extrapolated from CPU time, the generator was the limit."]
         goals = self.goals()
         if goals:
             lines += ["", "Goals of lunar"]
         for goal, metric, value, met in goals:
             sign = "" if goal.other is None else f" {'−' if metric.compare == 'difference' else '÷'} {goal.other}"
-            lines.append(f"  {'met   ' if met else 'MISSED'} {goal.row + ': ' + metric.title + sign:60} {value:9.2f}  ≤ {goal.limit:g}")
+            title = f"{goal.row}: {metric.title}{sign}"
+            lines.append(f"  {'met   ' if met else 'MISSED'} {title:60} {value:9.2f}  ≤ {goal.limit:g}")
         for fault in self.session.invalid:
             lines.append(f"INVALID {fault['row']} {fault['gateway']}: {fault['fault']}")
         return lines

@@ -39,13 +39,13 @@ def saturated_rate(result):
 
 
 def bytes_per_connection(result):
-    return max(0, result["memory_after"] - result["memory_before"]) / result["requests"]
+    return max(0, result["memory_after"] - result["memory_before"]) / max(1, result["held"])
 
 
 CPU = Metric("cpu_us", "CPU per request, µs", cpu_microseconds, digits=2)
 RATE = Metric("per_second", "requests/s of the core", saturated_rate, digits=0)
 LATENCY = tuple(
-    Metric(key, f"added {title}, µs", lambda result, key=key: result[f"{key}_ns"] / 1e3, "difference", over_direct=True)
+    Metric(key, f"added {title}, µs", lambda result, key=key: result[f"{key}_ns"] / 1e3, "difference", True)
     for key, title in (("p50", "p50"), ("p99", "p99"), ("p999", "p99.9")))
 
 
