@@ -40,14 +40,19 @@ void answer(Session& session, RecordDraft& draft, const Answer& what) {
   std::string text(row.text);
   if (!what.detail.empty()) text += ": " + what.detail;
   std::string id = draft.request_id(session.worker.shared().request_id_prefix);
+  std::string echo;
+  if (draft.mode != EntryMode::transparent)
+    echo = "x-lunar-sequence-id: " + draft.sequence_id(session.worker.shared().request_id_prefix) + "\r\n";
   http::GatewayError error;
   error.status = draft.status;
   error.code = row.code;
   error.text = text;
   error.request_id = id;
+  error.extra = echo;
   error.close = what.close;
   error.head_only = what.head_only;
-  uring::BufferRef out = session.worker.loop().buffers().sized(static_cast<uint32_t>(text.size() + id.size()) + 1024);
+  uring::BufferRef out =
+      session.worker.loop().buffers().sized(static_cast<uint32_t>(text.size() + id.size() + echo.size()) + 1024);
   out->end = static_cast<uint32_t>(http::write_gateway_error(error, {out->memory, out->capacity}));
   session.client->send(std::move(out));
 }

@@ -177,12 +177,15 @@ Exchange::State Exchange::forward_head(http::ResponseHead& head, std::string_vie
 
 void Exchange::forward_rewritten_head(const http::ResponseHead& head, std::string_view bytes) {
   constexpr uint32_t room_for_connection = 64;
+  std::string echo;
+  if (request_.explicit_mode)
+    echo = "x-lunar-sequence-id: " + request_.draft.sequence_id(session_.worker.shared().request_id_prefix) + "\r\n";
   uring::BufferRef out =
-      session_.worker.loop().buffers().sized(static_cast<uint32_t>(bytes.size()) + room_for_connection);
+      session_.worker.loop().buffers().sized(static_cast<uint32_t>(bytes.size() + echo.size()) + room_for_connection);
   std::span<char> space(out->memory, out->capacity);
   if (request_.explicit_mode) {
     out->end =
-        static_cast<uint32_t>(http::rewrite_response(bytes, head, close_client_ ? "close" : "keep-alive", space));
+        static_cast<uint32_t>(http::rewrite_response(bytes, head, close_client_ ? "close" : "keep-alive", space, echo));
   } else {
     bool closing = session_.worker.phase() == Phase::shutting_down;
     auto drop = [closing](const http::Field& field) {

@@ -96,6 +96,7 @@ uring::Task<Served> exchange(Session& session, Request request, uring::BufferRef
 }
 
 Served refuse(Session& session, Intake& intake) {
+  intake.answer->close = intake.answer->close || !intake.request.keep_alive;
   answer(session, intake.request.draft, *intake.answer);
   record_attempt(session, intake.request.draft);
   return {intake.answer->close ? Exchange::State::finish : Exchange::State::again, OpaqueReason::none};

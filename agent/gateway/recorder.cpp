@@ -61,6 +61,12 @@ std::string RecordDraft::request_id(std::string_view prefix) const {
   return fmt::format("{}{:x}", prefix, number);
 }
 
+std::string RecordDraft::sequence_id(std::string_view prefix) const {
+  size_t before = lengths_[0] + lengths_[1] + lengths_[2];
+  if (size_t given = lengths_[3]; given > 0) return text_.substr(before, given);
+  return request_id(prefix);
+}
+
 void record_attempt(Session& session, const RecordDraft& draft) {
   WorkerStatistics::add(session.worker.statistics().requests);
   if (draft.x_lunar_error != 0) WorkerStatistics::add(session.worker.statistics().errors[draft.x_lunar_error]);

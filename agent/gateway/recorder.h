@@ -30,6 +30,8 @@ struct RecordDraft {
   void describe(const http::RequestHead& head, std::string_view host, std::string_view target);
   // The client's id, or `prefix` with the number: as it stands in the access log.
   [[nodiscard]] std::string request_id(std::string_view prefix) const;
+  // The client's call sequence, or the request id.
+  [[nodiscard]] std::string sequence_id(std::string_view prefix) const;
 
  private:
   friend void record_attempt(Session& session, const RecordDraft& draft);
