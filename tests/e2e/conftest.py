@@ -1,5 +1,6 @@
 """Fixtures: the world, the origins, the compiled clients, lunard; limits and the final check."""
 
+import os
 import signal
 import sys
 from pathlib import Path
@@ -19,6 +20,7 @@ LIMIT = 120
 
 
 def pytest_configure(config):
+    signal.signal(signal.SIGTERM, lambda *_: os.kill(os.getpid(), signal.SIGINT))  # clean up as for an interrupt
     config.addinivalue_line("markers", "limit(seconds): the longest that this test may take")
 
 

@@ -18,11 +18,11 @@ class Lunards:
         for lunard in self.made:
             lunard.end()
 
-    def make(self, settings=None, gateway_config=None, mode="protecting"):
+    def make(self, settings=None, gateway_config=None):
         number = len(list(self.world.directory.glob("lunard-*"))) + 1
         lunard = Lunard(self.world, f"lunard-{number}", settings, gateway_config)
         self.made.append(lunard)
-        return lunard.start(mode)
+        return lunard.start()
 
 
 def assert_stops_and_leaves_nothing(lunard):

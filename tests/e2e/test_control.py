@@ -13,7 +13,7 @@ CAPTURED_URL = "http://raw.example.com/hello"
 
 def test_lunarctl_status_shows_a_protecting_gateway_and_its_attachment(lunard, world):
     status = json.loads(lunard.lunarctl("--json", "status").stdout)
-    assert status["failsafe"]["mode"] == "protecting"
+    assert status["failsafe"]["state"] == "protecting"
     assert world.captured.name in json.dumps(status["attachments"])
     assert lunard.lunarctl("status").stdout.strip()
 
@@ -31,16 +31,6 @@ def test_health_endpoints_answer_as_specified(lunard):
 def test_the_admin_port_wants_a_key(lunard, world):
     status, fields, _ = ask(world.host.connect(("127.0.0.1", ADMIN)), "GET", "/status")
     assert status == 401 and fields["www-authenticate"].startswith("Bearer")
-
-
-def test_the_admin_port_takes_the_configured_key_and_no_other(make_lunard, world):
-    key = world.directory / "admin.key"
-    key.write_text("correct horse\n")
-    make_lunard({"admin": {"api_key_file": str(key)}, "capture": {"enabled": False, "required": False}}, mode="detached")
-    def status(text):
-        return ask(world.host.connect(("127.0.0.1", ADMIN)), "GET", "/handshake", headers={"Authorization": f"Bearer {text}"})[0]
-    assert status("correct horse") == 200
-    assert status("correct hors") == 401
 
 
 def test_metrics_show_state_and_counted_calls(lunard, world):

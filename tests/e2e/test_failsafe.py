@@ -254,7 +254,7 @@ def test_operator_bypass_sends_new_connections_direct_until_resume(ready, world,
         assert lunard.lunarctl("failsafe", "bypass").status == 0
 
     def resume():
-        assert lunard.failsafe()["mode"] == "bypass"
+        assert lunard.failsafe()["state"] == "bypass"
         counted = len(lunard.lines())
         world.run(["curl", "-sS", f"http://{LOAD[0]}/bypassed"], captured=True)
         assert not [line for line in lunard.lines()[counted:] if line["path"] == "/bypassed"]

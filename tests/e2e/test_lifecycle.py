@@ -113,7 +113,7 @@ def run_client(world, inner, cgroup):
 
 
 def test_capture_disabled_serves_explicit_modes_and_attaches_nothing(make_lunard, world):
-    lunard = make_lunard({"capture": {"enabled": False, "required": False}}, mode="detached")
+    lunard = make_lunard({"capture": {"enabled": False, "required": False}})
     outcome, _ = world.run(["curl", "-sS", "-x", "http://127.0.0.1:8000", URL], captured=False)
     assert outcome.stdout == "hello\n"
     assert not [kind for kind, _ in leftovers.held_by([lunard.supervisor_pid]) if kind == "link"]

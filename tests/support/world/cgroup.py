@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 from pathlib import Path
 
 from .deadline import wait_until
@@ -53,8 +54,12 @@ class Cgroup:
 
 
 def remove_stale(prefix):
-    """Removes what a killed session left: cgroups named PREFIX-<pid> whose pid is gone."""
-    for path in cgroup2_mount().glob(f"{prefix}-*"):
-        pid = re.fullmatch(rf"{prefix}-(\d+)", path.name)
-        if pid and not Path(f"/proc/{pid[1]}").exists():
-            Cgroup(path).remove()
+    """Removes what a killed session left: cgroups and directories named PREFIX-<pid>... whose pid is gone."""
+    def stale(directory):
+        named = ((path, re.match(rf"{prefix}-(\d+)\b", path.name)) for path in directory.glob(f"{prefix}-*"))
+        return [path for path, pid in named if pid and not Path(f"/proc/{pid[1]}").exists()]
+
+    for path in stale(cgroup2_mount()):
+        Cgroup(path).remove()
+    for path in stale(Path("/tmp")):
+        shutil.rmtree(path)

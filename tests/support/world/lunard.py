@@ -3,6 +3,8 @@
 import http.client
 import json
 import os
+import pwd
+import shutil
 import signal
 import socket
 from pathlib import Path
@@ -42,6 +44,11 @@ def ask(connected, method, path, body=None, headers=None):
         connection.close()
 
 
+def gateway_user():
+    """Whom the gateway process runs as; its log directory is that user's, as the package makes it."""
+    return next(user.pw_name for name in ("lunar", "nobody") for user in pwd.getpwall() if user.pw_name == name)
+
+
 def merged(base, more):
     result = dict(base)
     for key, value in more.items():
@@ -56,7 +63,9 @@ class Lunard:
         self.directory.mkdir()
         self.build = build_directory()
         self.socket_path = self.directory / "lunard.sock"
-        self.access_log = self.directory / "access.log"
+        self.access_log = self.directory / "log/access.log"
+        self.access_log.parent.mkdir()
+        shutil.chown(self.access_log.parent, gateway_user())
         self.cgroup = world.cgroup.child(name)
         self.child = None
         config = merged({
@@ -65,6 +74,7 @@ class Lunard:
             "access_log": {"path": str(self.access_log)},
             "log": {"level": "debug"},
             "shutdown_grace": "3s",
+            "max_connections": 7000,
             "capture": {"required": True},
         }, settings or {})
         # JSON is YAML, and lunard.yaml is read as such.
@@ -74,10 +84,10 @@ class Lunard:
 
     # its life
 
-    def start(self, mode="protecting"):
+    def start(self):
         self.child = Child([self.build / "agent/lunard", f"--config-dir={self.directory}"], namespace=self.world.host,
                            cgroup=self.cgroup, log=self.directory / "lunard.log")
-        wait_until(lambda: self._is_ready(mode), 15, lambda: f"lunard is {mode}; it says:\n{self.log()[-6000:]}")
+        wait_until(self._is_ready, 15, lambda: f"lunard is ready; it says:\n{self.log()[-6000:]}")
         return self
 
     def stop(self, seconds=10):
@@ -106,11 +116,11 @@ class Lunard:
             raise RuntimeError("no gateway process")
         return gateways[-1]
 
-    def _is_ready(self, mode):
+    def _is_ready(self):
         if self.child.poll() is not None:
             raise RuntimeError(f"lunard ended with {self.child.poll()}:\n{self.log()[-6000:]}")
         try:
-            return self.failsafe()["mode"] == mode and self.health("/readyz")[0] == 200
+            return self.failsafe()["state"] and self.health("/readyz")[0] == 200
         except (OSError, KeyError, http.client.HTTPException):
             return False
 
@@ -135,7 +145,7 @@ class Lunard:
         return self.status()["failsafe"]
 
     def await_mode(self, mode, seconds):
-        wait_until(lambda: self.failsafe()["mode"] == mode, seconds, lambda: f"mode {mode}: {self.failsafe()}\n{self.log()[-3000:]}")
+        wait_until(lambda: self.failsafe()["state"] == mode, seconds, lambda: f"mode {mode}: {self.failsafe()}\n{self.log()[-3000:]}")
 
     def health(self, path):
         status, _, body = ask(self.world.host.connect(("127.0.0.1", HEALTH)), "GET", path)
@@ -154,6 +164,7 @@ class Lunard:
     def attach(self, cgroup):
         outcome = self.lunarctl("attach", cgroup.name)
         assert outcome.status == 0, f"attach {cgroup.path}: {outcome}\n{self.log()[-3000:]}"
+        self.await_mode("protecting", 5)
 
     def detach(self, cgroup):
         outcome = self.lunarctl("detach", cgroup.name)

@@ -18,7 +18,8 @@ class Namespace:
         self.name = name
         argv = [sys.executable, str(ANCHOR), name]
         argv += [f"{target}={source}" for target, source in (binds or {}).items()]
-        self._anchor = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self._anchor = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                                        start_new_session=True)  # out of reach of an interrupt from the terminal
         if self._anchor.stdout.readline() != "ready\n":
             raise RuntimeError(f"namespace {name} could not be made")
         self.pid = self._anchor.pid

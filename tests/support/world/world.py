@@ -24,7 +24,7 @@ class World:
 
     def __init__(self, prefix="lunar-e2e"):
         remove_stale(prefix)
-        self.directory = Path(tempfile.mkdtemp(prefix=f"{prefix}-", dir="/tmp"))
+        self.directory = Path(tempfile.mkdtemp(prefix=f"{prefix}-{os.getpid()}-", dir="/tmp"))
         self.directory.chmod(0o755)
         self._runs = 0
         self._children = []
