@@ -210,13 +210,12 @@ TEST_CASE("hook: a thousand attach and detach cycles under load lose no connect 
     REQUIRE(stage.hook->attach(stage.cgroup.directory(), stage.cgroup.directory("/gateway")));
     stage.hook->arm();
   };
-  for (int i = 0; i < 950; ++i) cycle();
+  for (int i = 0; i < 950 || (connects < 1000 && failed == 0); ++i) cycle();
   stop = true;
   load.join();
   const size_t fds = open_fds();
   for (int i = 0; i < 50; ++i) cycle();
   CHECK(failed == 0);
-  CHECK(connects > 500);
   CHECK(open_fds() == fds);
   CHECK(eventually([&] { return links_to(ids_of(*stage.hook).programs) == 7; }));
 }
