@@ -61,6 +61,7 @@ TEST_CASE("pump: relays both directions, half-closes each on its own, then is fi
     relay.provider.theirs.reset();
   });
   CHECK(relay.ground.until([&] { return relay.state == Pump::State::finished; }));
+  provider.join();
   CHECK(question == "question");
   CHECK(receive_available(relay.client.theirs) == "answer");
   CHECK(relay.pump.left_to_right() == 8);
