@@ -23,7 +23,10 @@ Result<std::vector<WorkerListener>> NetnsListeners::open_in(int netns_fd) const 
   if (auto up = netns::bring_loopback_up(); !up) return std::unexpected(up.error());
   std::vector<WorkerListener> out;
   for (uint32_t worker = 0; worker < workers_; ++worker) {
-    auto listeners = open_worker_listeners(worker, hook_.worker_ports(worker));
+    const WorkerPorts ports = hook_.worker_ports(worker);
+    // The hook knows one port for all namespaces: one that the kernel chooses here would never be found.
+    if (ports.v4 == 0) return fail("the workers' ports are not set yet");
+    auto listeners = open_worker_listeners(worker, ports);
     if (!listeners) return listeners;
     for (WorkerListener& listener : *listeners) {
       if (auto tagged = hook_.tag_listener(listener.fd.get(), worker); !tagged) return std::unexpected(tagged.error());

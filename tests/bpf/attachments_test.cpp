@@ -191,6 +191,34 @@ TEST_CASE("attachments: survive a restart, and are withdrawn when they were deta
   CHECK(a.who_answers("/client") == 'O');
 }
 
+TEST_CASE("attachments: a transient one is captured, and forgotten at the restart") {
+  Attached a;
+  REQUIRE(a.attachments->attach(a.stage.cgroup.path() + "/client", {.transient = true}));
+  CHECK(a.who_answers("/client") == 'G');
+  a.reopen();
+  CHECK(a.attachments->list().empty());
+  CHECK(a.who_answers("/client") == 'O');
+}
+
+TEST_CASE("attachments: without ports that the hook knows, no listener is opened in a namespace") {
+  Attached a;
+  for (uint32_t w = 0; w < a.stage.workers; ++w) a.stage.hook->set_worker_ports(w, {});
+  NetnsListeners netns(*a.stage.hook, a.stage.workers, {});
+  const Companion container(a.stage.cgroup.directory("/client"), [](const Companion& self) {
+    if (unshare(CLONE_NEWNET) == 0) self.say('r');
+    (void)self.hear();
+  });
+  CHECK(container.hear() == 'r');
+  CHECK_FALSE(netns.hold(1, static_cast<uint32_t>(container.pid())));
+  CHECK(netns.namespaces() == 0);
+  for (const WorkerListener& listener : a.stage.listeners)
+    a.stage.hook->set_worker_ports(listener.worker, {.v4 = listener.address.port});
+  CHECK(netns.hold(1, static_cast<uint32_t>(container.pid())));
+  CHECK(netns.namespaces() == 1);
+  netns.release(1);
+  CHECK(netns.namespaces() == 0);
+}
+
 TEST_CASE("attachments: a damaged state file is an error and stays as it is") {
   Attached a;
   a.attachments.reset();
