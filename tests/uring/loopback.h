@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -107,6 +108,15 @@ inline std::string pattern(size_t bytes, size_t from = 0) {
   std::string text(bytes, '\0');
   for (size_t i = 0; i < bytes; ++i) text[i] = static_cast<char>((from + i) * 2654435761u >> 13);
   return text;
+}
+
+// As many as the test needs, where the soft limit is lower than it must be.
+inline void allow_descriptors(rlim_t wanted) {
+  rlimit limit{};
+  REQUIRE(getrlimit(RLIMIT_NOFILE, &limit) == 0);
+  if (limit.rlim_cur >= wanted) return;
+  limit.rlim_cur = wanted;
+  REQUIRE(setrlimit(RLIMIT_NOFILE, &limit) == 0);
 }
 
 inline size_t open_descriptors() {
