@@ -199,8 +199,8 @@ Attachment Attachments::State::describe(const Entry& entry) const {
   for (const auto& [path, now] : applied) {
     if (now.target != out.target) continue;
     if (entry.target.matches(path)) out.cgroups.push_back(path);
-    for (const std::string& warning : {now.warning, now.netns_warning})
-      if (!warning.empty()) out.warnings.push_back(path + ": " + warning);
+    for (const std::string* warning : {&now.warning, &now.netns_warning})
+      if (!warning->empty()) out.warnings.emplace_back(path).append(": ").append(*warning);
   }
   return out;
 }
