@@ -171,10 +171,11 @@ void Forwarder::Call::end(Result<HttpResponse> outcome) {
   io_.reset();
   timer_.reset();
   socket_.reset();
-  if (done_) done_(std::move(outcome));
-  if (reply_ && streaming_) {
+  if (done_) {
+    done_(std::move(outcome));
+  } else if (streaming_) {
     reply_->end();
-  } else if (reply_) {
+  } else {
     reply_->send(outcome ? std::move(*outcome)
                          : error_response(503, "the gateway cannot be asked", outcome.error().text));
   }
@@ -189,7 +190,7 @@ Forwarder::~Forwarder() {
   while (!calls_.empty()) calls_.front()->end(fail("lunard stops"));
 }
 
-void Forwarder::start(std::shared_ptr<Call> call, const std::string& request) {
+void Forwarder::start(const std::shared_ptr<Call>& call, const std::string& request) {
   Result<Fd> socket = connect_unix(path_);
   if (!socket) return call->end(std::unexpected(socket.error()));
   const auto at = calls_.insert(calls_.end(), call);

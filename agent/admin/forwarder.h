@@ -29,7 +29,7 @@ class Forwarder {
 
  private:
   class Call;
-  void start(std::shared_ptr<Call> call, const std::string& request);
+  void start(const std::shared_ptr<Call>& call, const std::string& request);
 
   EventLoop& loop_;
   std::string path_;

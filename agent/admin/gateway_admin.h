@@ -41,7 +41,7 @@ class GatewayAdmin {
   [[nodiscard]] Result<> serve_admin(Fd listener);     // TCP, needs the key
   [[nodiscard]] Result<> serve_internal(Fd listener);  // unix socket, for the supervisor
 
-  void reopen_logs();  // SIGUSR1, or the message "reopen_logs"
+  void reopen_logs();      // SIGUSR1, or the message "reopen_logs"
   void close_listeners();  // a successor, or nobody, answers new connections; streams and records go on
   // At the end: no more requests, all records and lines to the disk.
   void finish();

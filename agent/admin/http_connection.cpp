@@ -20,7 +20,7 @@ std::string hexadecimal(size_t value) {
 
 std::string fields_of(const HttpResponse& response) {
   std::string fields;
-  for (const auto& [name, value] : response.fields) fields += name + ": " + value + "\r\n";
+  for (const auto& [name, value] : response.fields) fields.append(name).append(": ").append(value).append("\r\n");
   return fields;
 }
 
