@@ -24,7 +24,7 @@ namespace {
 using namespace std::chrono_literals;
 
 // A gateway that answers no probe for so long will not come back by itself.
-constexpr Nanoseconds kHungAfter = 30s;
+constexpr Nanoseconds kHungAfter = 10s;
 constexpr Nanoseconds kReloadLimit = 5s;
 constexpr Nanoseconds kSettleLimit = 200ms, kSettlePeriod = 5ms;
 
