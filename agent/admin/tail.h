@@ -33,6 +33,7 @@ class Tail {
   static constexpr size_t kKept = 256;
   static constexpr size_t kFollowers = 32;
 
+  [[nodiscard]] bool followed() const { return !followers_.empty(); }
   // The line to fill in next: an old one, whose memory is used again.
   [[nodiscard]] TailLine& next();
   // It is complete.

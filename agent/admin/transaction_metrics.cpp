@@ -29,6 +29,23 @@ void TransactionMetrics::Durations::add(uint64_t from_ns, uint64_t to_ns) {
 }
 
 TransactionMetrics::Series& TransactionMetrics::series_of(const TransactionRecord& record, const Caller& caller) {
+  texts_.clear();
+  for (auto which : {TransactionText::method, TransactionText::host, TransactionText::consumer_tag}) {
+    texts_ += record.get(which);
+    texts_ += '\0';
+  }
+  Recent& recent = recent_[(std::hash<std::string>{}(texts_) + record.status) % kRecent];
+  const bool same = recent.series != nullptr && recent.status == record.status && recent.texts == texts_ &&
+                    recent.address == record.destination.address && recent.caller_labels == caller.metric_labels;
+  if (!same) {
+    recent = {texts_, caller.metric_labels, record.destination.address, record.status, nullptr};
+    recent.series = &series_by_labels(record, caller);
+  }
+  return *recent.series;
+}
+
+TransactionMetrics::Series& TransactionMetrics::series_by_labels(const TransactionRecord& record,
+                                                                 const Caller& caller) {
   labels_.clear();
   append_label(labels_, "http_method", record.get(TransactionText::method));
   append_label(labels_, "host", host_of(record));

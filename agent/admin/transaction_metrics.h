@@ -38,11 +38,24 @@ class TransactionMetrics {
     Durations provider;
   };
 
+  // Under load most records repeat what a recent one said: that one's series is found without building its labels.
+  struct Recent {
+    std::string texts;  // method, host and tag as the record has them
+    std::string caller_labels;
+    IpAddress address;
+    uint16_t status = 0;
+    Series* series = nullptr;
+  };
+  static constexpr size_t kRecent = 64;
+
   Series& series_of(const TransactionRecord& record, const Caller& caller);
+  Series& series_by_labels(const TransactionRecord& record, const Caller& caller);
   void write_durations(MetricText& text, Durations Series::* which) const;
 
   std::unordered_map<std::string, Series> series_;
   std::string labels_;  // reused
+  std::string texts_;
+  std::array<Recent, kRecent> recent_;
 };
 
 }  // namespace lunar::admin

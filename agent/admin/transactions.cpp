@@ -26,6 +26,7 @@ size_t Transactions::drain(size_t limit) {
   const Clocks now{monotonic_now(), std::chrono::system_clock::now()};
   size_t most = 0;
   for (TransactionRing* ring : rings_) {
+    waiting_ = std::min(limit, ring->waiting());
     most = std::max(most, ring->drain(limit, [&](const TransactionRecord& record) { take(record, now); }));
   }
   return most;
@@ -42,7 +43,13 @@ void Transactions::take(const TransactionRecord& record, const Clocks& now) {
   const Caller& caller = callers_.find(record);
   metrics_.add(record, caller);
   top_.add(record, caller, now.monotonic);
+  // Without a log and a follower only the lines that stay for a later `tail` are worth writing.
+  const bool last_ones = waiting_ <= Tail::kKept;
+  if (waiting_ > 0) --waiting_;
+  if (last_ones || log_.enabled() || tail_.followed()) write_line(record, caller, now);
+}
 
+void Transactions::write_line(const TransactionRecord& record, const Caller& caller, const Clocks& now) {
   const AccessLogContext context{
       .wall_offset_ns = now.offset_ns(),
       .request_id_prefix = names_.request_id_prefix,

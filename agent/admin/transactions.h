@@ -41,10 +41,13 @@ class Transactions {
     [[nodiscard]] int64_t offset_ns() const { return (wall.time_since_epoch() - monotonic.time_since_epoch()).count(); }
   };
   void take(const TransactionRecord& record, const Clocks& now);
+  // The access log and `tail` have the same lines.
+  void write_line(const TransactionRecord& record, const Caller& caller, const Clocks& now);
   void count_lost();
 
   std::vector<TransactionRing*> rings_;
   std::vector<uint64_t> lost_seen_;
+  size_t waiting_ = 0;  // records of the ring that is being drained
   TransactionNames names_;
   std::string hook_interceptor_;
   AccessLog log_;

@@ -50,6 +50,10 @@ class SpscRing {
     return static_cast<size_t>(end - head);
   }
 
+  // Consumer: how many records are there at least.
+  [[nodiscard]] size_t waiting() const {
+    return static_cast<size_t>(tail_.load(std::memory_order_acquire) - head_.load(std::memory_order_relaxed));
+  }
   [[nodiscard]] uint64_t lost() const { return lost_.load(std::memory_order_relaxed); }  // since creation; any thread
   [[nodiscard]] size_t capacity() const { return mask_ + 1; }
 

@@ -59,13 +59,19 @@ Result<> Worker::run(std::vector<Listener> listeners, const std::function<void(R
 void Worker::listen(Listener listener) {
   ListenerRole role = listener.role;
   auto accepted = [this, role](Fd client) { begin_session(std::move(client), role); };
-  auto refused = [this](int) {
+  auto refused = [this](int error) {
+    if (error == EINVAL) return loop_.post([this] { drop_closed_listeners(); });
     out_of_descriptors_until_ = loop_.now() + descriptor_pause;
     pool_.evict(evicted_at_once);
   };
   auto acceptor = std::make_unique<uring::Acceptor>(loop_, listener.fd.get(), std::move(accepted), std::move(refused));
   acceptor->start();
   accepting_.push_back({std::move(listener.fd), std::move(acceptor)});
+}
+
+// A network namespace that has ended: as long as we hold its listener, it stays.
+void Worker::drop_closed_listeners() {
+  std::erase_if(accepting_, [](const Accepting& each) { return each.acceptor->stopped() && !each.acceptor->retrying(); });
 }
 
 void Worker::begin_session(Fd client, ListenerRole role) {
@@ -121,9 +127,9 @@ bool Worker::overloaded(MonotonicTime now) {
 }
 
 bool Worker::all_ended() const {
-  bool stopped =
-      std::all_of(accepting_.begin(), accepting_.end(), [](const Accepting& each) { return each.acceptor->stopped(); });
-  return phase_ != Phase::serving && stopped && tasks_.size() == 0 && lookups_ == 0 && pool_.size() == 0;
+  return phase_ != Phase::serving && tasks_.size() == 0 && lookups_ == 0 && pool_.size() == 0 &&
+         std::all_of(accepting_.begin(), accepting_.end(),
+                     [](const Accepting& each) { return each.acceptor->stopped(); });
 }
 
 void Worker::turn(MonotonicTime now) {

@@ -108,6 +108,7 @@ class Worker {
 
  private:
   void listen(Listener listener);
+  void drop_closed_listeners();
   void begin_session(Fd client, ListenerRole role);
   void enter(Phase phase, int handover);
   void turn(MonotonicTime now);

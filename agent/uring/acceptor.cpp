@@ -33,8 +33,11 @@ void Acceptor::completed(Operation& operation, int32_t result, uint32_t flags) {
   if ((flags & IORING_CQE_F_MORE) == 0) self.accepting_ = false;
   if (result >= 0) {
     self.accepted_(Fd(result));
-  } else if (self.stopping_ || result == -EINVAL || result == -EBADF) {
-    return;  // stopped, or the supervisor shut the listener down
+  } else if (self.stopping_) {
+    return;
+  } else if (result == -EINVAL || result == -EBADF) {
+    self.refused_(-result);  // the supervisor shut the listener down
+    return;
   } else if (result != -ECONNABORTED && result != -EINTR && result != -ECANCELED) {
     self.refused_(-result);
     self.loop_.timers().arm(self.retry_, self.loop_.now() + std::chrono::milliseconds(10));

@@ -13,7 +13,8 @@ namespace lunar::uring {
 class Acceptor {
  public:
   using Accepted = std::function<void(Fd socket)>;
-  // Out of descriptors: called with errno, then tried again after a short pause.
+  // Out of descriptors or memory: called with errno, then tried again after a short pause. EINVAL is final: the
+  // listener was shut down.
   using Refused = std::function<void(int error)>;
 
   Acceptor(Loop& loop, int listener, Accepted accepted, Refused refused);
@@ -26,6 +27,7 @@ class Acceptor {
   void stop();
   // Also when somebody else shut the listener down.
   [[nodiscard]] bool stopped() const { return !accepting_; }
+  [[nodiscard]] bool retrying() const { return retry_.armed(); }
 
  private:
   struct Accept : Operation {
