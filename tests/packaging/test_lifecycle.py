@@ -49,6 +49,12 @@ def check_nothing_lost(world):
     return seen
 
 
+def test_apt_installs_it_with_what_it_depends_on(machine, package):
+    machine.put(package, "root/lunar.deb")
+    machine.run("apt-get", "-qq", "-y", "install", "/root/lunar.deb", timeout=120)
+    assert machine.show("lunard.service", "ActiveState") == "active"
+
+
 def test_installation_starts_the_service(installed):
     assert installed.show("lunard.service", "ActiveState") == "active"
     assert installed.run("systemctl", "is-enabled", "lunard.service").stdout.strip() == "enabled"
@@ -148,8 +154,9 @@ def test_stop_leaves_nothing(world):
     machine.run("systemctl", "stop", "lunard.service")
     assert machine.show("lunard.service", "Result") == "success"
     assert attached_programs(machine) == []
-    assert machine.run("pgrep", "lunard", check=False).stdout == ""
-    assert machine.run("find", "/sys/fs/bpf", "-mindepth", "1").stdout == ""
+    assert machine.run("pgrep", "--full", "[l]unard( |$)", check=False).stdout == ""
+    kernels_own = {"/sys/fs/bpf/maps.debug", "/sys/fs/bpf/progs.debug"}
+    assert set(machine.run("find", "/sys/fs/bpf", "-mindepth", "1").stdout.split()) <= kernels_own
     listening = machine.run("ss", "-Hltn").stdout.splitlines()
     assert listening == [], listening
     assert not machine.root("run/lunar/lunard.sock").exists()
@@ -170,7 +177,7 @@ def test_attachments_survive_a_restart_of_the_machine_service(world):
 def test_purge_leaves_the_machine_as_it_was(installed):
     installed.run("lunarctl", "attach", "system.slice")
     installed.run("apt-get", "-qq", "-y", "remove", "lunar-gateway", timeout=120)
-    assert installed.run("pgrep", "lunard", check=False).stdout == ""
+    assert installed.run("pgrep", "--full", "[l]unard( |$)", check=False).stdout == ""
     assert installed.root("etc/lunar/lunard.yaml").exists(), "configuration stays until it is purged"
     installed.run("apt-get", "-qq", "-y", "purge", "lunar-gateway", timeout=120)
     for path in ("etc/lunar", "var/lib/lunar", "var/log/lunar", "run/lunar", "usr/share/lunar", "usr/sbin/lunard",

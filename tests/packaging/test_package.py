@@ -46,7 +46,7 @@ def test_configuration_files_are_the_administrators(package, tmp_path):
 
 
 def test_libraries_are_declared(package):
-    for library in ("libbpf1", "liburing2", "libsystemd0", "libssl3", "libc6"):
+    for library in ("libbpf1", "liburing2", "libsystemd0", "libseccomp2", "libc6"):
         assert re.search(rf"\b{library}\b", field(package, "Depends")), library
 
 
