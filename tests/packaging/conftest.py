@@ -10,7 +10,8 @@ from debian_tree import TOOLS, debian_tree
 from world import World
 
 BUILD = Path(os.environ["LUNAR_BUILD_DIR"])  # set by CTest: holds the programs and CPackConfig.cmake
-CACHE = Path(os.environ["LUNAR_SOURCE_DIR"]) / "build/packaging"
+SOURCE = Path(os.environ["LUNAR_SOURCE_DIR"])
+CACHE = SOURCE / "build/packaging"
 
 
 def make_package(folder: Path, version: str) -> Path:

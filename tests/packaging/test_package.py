@@ -3,7 +3,7 @@
 import re
 import subprocess
 
-from conftest import field
+from conftest import BUILD, SOURCE, field
 
 PROGRAMS = {"./usr/sbin/lunard", "./usr/bin/lunarctl"}
 CONFIGURATION = ["/etc/lunar/gateway_config.yaml", "/etc/lunar/lunard.yaml"]
@@ -57,3 +57,27 @@ def test_the_unit_is_valid_and_little_exposed(installed):
                            "/lib/systemd/system/lunard.service").stdout
     exposure = float(re.search(r"Overall exposure level for lunard.service: ([\d.]+)", report)[1])
     assert exposure < MAXIMUM_EXPOSURE, report
+
+
+def effective_settings(folder, text: str) -> str:
+    (folder / "lunard.yaml").write_text(text)
+    done = subprocess.run([BUILD / "agent/lunard", "--config-dir", folder, "--instance-id", "one", "--dump-config"],
+                          text=True, capture_output=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+def test_the_settings_shipped_as_comments_are_the_defaults(tmp_path):
+    """So that taking away a `#` changes nothing, and every key is one that lunard knows."""
+    shipped = (SOURCE / "packaging/config/lunard.yaml").read_text()
+    setting = re.compile(r"^# (\w+:|  \w+: .*)", re.M)
+    assert setting.search(shipped)
+    uncommented = setting.sub(r"\1", shipped)
+    assert effective_settings(tmp_path, uncommented) == effective_settings(tmp_path, "")
+
+
+def test_the_host_lists_shipped_as_comments_are_valid(tmp_path):
+    shipped = (SOURCE / "packaging/config/gateway_config.yaml").read_text()
+    (tmp_path / "gateway_config.yaml").write_text(re.sub(r"^# (\w+_domains:)", r"\1", shipped, flags=re.M))
+    done = subprocess.run([BUILD / "agent/lunard", "--config-dir", tmp_path, "--check"], text=True, capture_output=True)
+    assert (done.returncode, done.stderr) == (0, "")
