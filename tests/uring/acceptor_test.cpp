@@ -124,6 +124,7 @@ TEST_CASE("acceptor: out of descriptors it says so, tries again, and goes on whe
     REQUIRE(::connect(client.get(), reinterpret_cast<sockaddr*>(&address), length) == 0);
     CHECK(ground.until([&] { return door.refusals.size() >= 3; }));
     CHECK(door.refusals.front() == EMFILE);
+    CHECK(ground.until([&] { return door.acceptor.retrying(); }));
     CHECK(door.guests.empty());
     MonotonicTime begin = monotonic_now();
     size_t before = door.refusals.size();
@@ -155,14 +156,15 @@ TEST_CASE("acceptor: stopped while it waits to try again") {
   CHECK(door.guests.empty());
 }
 
-TEST_CASE("acceptor: a listener that somebody else shuts down ends it quietly") {
+TEST_CASE("acceptor: a listener that somebody else shuts down ends it, which it says once") {
   Ground ground;
   Door door(ground);
   door.acceptor.start();
   ground.settle();
   REQUIRE(shutdown(door.listener.get(), SHUT_RDWR) == 0);
   CHECK(ground.until([&] { return door.acceptor.stopped(); }));
-  CHECK(door.refusals.empty());
   ground.run_for(milliseconds(30));
+  CHECK(door.refusals == std::vector<int>{EINVAL});
   CHECK(door.acceptor.stopped());
+  CHECK_FALSE(door.acceptor.retrying());
 }
