@@ -249,7 +249,11 @@ Exchange::State Exchange::provider_gone() {
   request_.draft.bytes_out = response_.data_bytes();
   bool never_connected =
       !session_.upstream_reused && upstream.error() != 0 && upstream.sent_bytes() == 0 && !response_started_;
-  Termination termination = never_connected ? Termination::refused : Termination::provider_abort;
+  // A client that closes before any answer usually gave up, and the provider only followed.
+  bool client_left = client_finished_ && !response_started_ && upstream.error() == 0;
+  Termination termination = never_connected ? Termination::refused
+                            : client_left   ? Termination::client_abort
+                                            : Termination::provider_abort;
   if (request_.explicit_mode) return fail(Failure::unreachable, termination);
   if (never_connected) session_.note_unreachable();
   if (upstream.error() == 0) return end(State::finish, termination);

@@ -28,6 +28,7 @@ Intake describe(Session& session, const http::RequestHead& head, std::string_vie
   request.body = http::BodyScanner(head.framing);
   request.context.head = head.method == "HEAD";
   request.context.connect = head.method == "CONNECT";
+  request.context.http10 = head.minor_version == 0;
   request.keep_alive = head.keep_alive;
   request.idempotent = idempotent(head.method);
   session.upstream_pinned = session.upstream_pinned || head.connection_auth;
@@ -138,6 +139,9 @@ Intake take_explicit(Session& session) {
   intake.request.explicit_mode = true;
   intake.request.draft.mode = route.mode;
   if (session.worker.phase() >= Phase::shutting_down) route.refuse(Refusal::shutting_down, {});
+  if (route.tls && !route.refused) {
+    route.refuse(Refusal::unreachable, "this version does not open TLS to providers; use CONNECT or transparent mode");
+  }
   if (route.refused) return refused_route(session, std::move(intake), route, head);
 
   intake.host = route.host;

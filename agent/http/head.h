@@ -56,6 +56,7 @@ struct ResponseHead : MessageHead {
 struct RequestContext {
   bool head = false;     // the request was HEAD
   bool connect = false;  // the request was CONNECT
+  bool http10 = false;   // the request was HTTP/1.0: the server keeps the connection only if it says so
 };
 
 // May be called with every arrival: a fault is reported as soon as its bytes are there, and the verdict on a prefix

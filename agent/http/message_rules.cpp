@@ -158,6 +158,7 @@ const char* apply_response_rules(RequestContext request, ResponseHead& head) {
   Facts facts;
   if (const char* fault = gather(head, facts)) return fault;
   head.upgrade = head.status == 101;
+  if (request.http10 && !facts.keep_alive) head.keep_alive = false;
   bool bodiless_status = head.status < 200 || head.status == 204;
   if (bodiless_status && (facts.transfer_encoding || facts.content_length.value_or(0) != 0))
     return "a body is announced with a status that has none";
