@@ -95,8 +95,13 @@ Result<> Capture::listen_on(const ListenerSet& listeners) {
 }
 
 void Capture::apply(const GuardDecision& decision) {
-  const bool wanted = decision.attach && !attachments_->list().empty();
-  if (!wanted && hook_->attached()) hook_->detach();
+  const bool targets = !attachments_->list().empty();
+  const bool wanted = decision.attach && targets;
+  if (!targets) {
+    hook_->detach();
+  } else if (!wanted && hook_->attached()) {
+    hook_->stand_aside();
+  }
   if (wanted && !hook_->attached() && !attach_links()) return;
   if (decision.redirect == hook_->armed()) return;
   if (decision.redirect) {
@@ -115,9 +120,27 @@ void Capture::gateway_died(uint32_t workers) {
 void Capture::refresh() {
   attachments_->refresh();
   for (const Attachment& attachment : attachments_->list()) {
-    if (attachment.options.transient && attachment.cgroups.empty()) (void)attachments_->detach(attachment.target);
+    if (!attachment.options.transient || !attachment.cgroups.empty()) continue;
+    if (auto detached = attachments_->detach(attachment.target); !detached) log::warn("{}", detached.error().text);
   }
-  if (!fault_.empty() && !attachments_->list().empty()) (void)attach_links();  // it has logged what is new
+  if (fault_.empty() || attachments_->list().empty()) return;
+  if (auto attached = attach_links()) log::info("captured connections can be redirected again");
+}
+
+void Capture::give_to(GatewayStart& start, std::vector<int>& fds) const {
+  netns_->each([&](uint64_t, std::span<const WorkerListener> opened) {
+    for (const WorkerListener& listener : opened) {
+      start.listeners.push_back({.role = ListenerRole::worker, .worker = listener.worker, .address = listener.address});
+      fds.push_back(listener.fd.get());
+    }
+  });
+  for (const auto& [name, hook_name] : {std::pair{map_name::origins, "accepted"},
+                                        {map_name::own_sockets, "own-sockets"},
+                                        {map_name::unreachable, "unreachable"},
+                                        {map_name::heartbeats, "heartbeats"}}) {
+    start.maps.emplace_back(name);
+    fds.push_back(hook_->map_fd(hook_name));
+  }
 }
 
 bool Capture::capturing() const { return fault_.empty() && !attachments_->list().empty(); }

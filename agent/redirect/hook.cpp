@@ -114,9 +114,10 @@ Result<std::unique_ptr<Hook>> Hook::adopt(std::vector<NamedFd> fds) {
 Result<> Hook::attach(const std::string& ancestor, const std::string& own) {
   if (attached()) return {};
   const bool with_quic = (load(state_->settings->flags) & LUNAR_REFUSE_QUIC) != 0;
-  auto links = link_programs(state_->parts.programs, ancestor, own, with_quic);
+  auto links = link_programs(state_->parts.programs, state_->parts.links,
+                             {.ancestor = ancestor, .own = own, .with_quic = with_quic});
   if (!links) return std::unexpected(links.error());
-  state_->parts.links = std::move(*links);
+  state_->parts.links.merge(*links);
   return {};
 }
 
@@ -125,7 +126,14 @@ void Hook::detach() {
   state_->parts.links.clear();
 }
 
-bool Hook::attached() const { return !state_->parts.links.empty(); }
+void Hook::stand_aside() {
+  disarm();
+  std::erase_if(state_->parts.links, [](const auto& link) {
+    return link.first.starts_with("connect") || link.first.starts_with("sendmsg");
+  });
+}
+
+bool Hook::attached() const { return state_->parts.links.contains("connect4"); }
 
 void Hook::arm() { store<__u32>(state_->settings->armed, 1); }
 void Hook::disarm() { store<__u32>(state_->settings->armed, 0); }

@@ -78,6 +78,9 @@ class Hook {
   // that does not share (not BPF_F_ALLOW_MULTI). Attached already: nothing happens.
   [[nodiscard]] Result<> attach(const std::string& ancestor, const std::string& own);
   void detach();
+  // Redirects nothing from now on, but stays with the connections that were redirected: late handshakes still learn
+  // their destination, and getpeername() goes on telling it. attach() completes it again.
+  void stand_aside();
   [[nodiscard]] bool attached() const;
 
   void arm();  // one store in shared memory each

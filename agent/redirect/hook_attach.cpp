@@ -49,22 +49,21 @@ bool is_below(std::string_view directory, std::string_view ancestor) {
 
 }  // namespace
 
-Result<FdByName> link_programs(const FdByName& programs, const std::string& ancestor, const std::string& own,
-                               bool with_quic) {
+Result<FdByName> link_programs(const FdByName& programs, const FdByName& present, const LinkPlaces& places) {
   FdByName links;
-  auto cgroup = open_cgroup(ancestor);
+  auto cgroup = open_cgroup(places.ancestor);
   if (!cgroup) return std::unexpected(cgroup.error());
   for (const HookProgram& program : hook_programs) {
-    if (program.quic_only && !with_quic) continue;
-    auto link = link_one(programs, program, cgroup->get(), ancestor);
+    if ((program.quic_only && !places.with_quic) || present.contains(program.name)) continue;
+    auto link = link_one(programs, program, cgroup->get(), places.ancestor);
     if (!link) return std::unexpected(link.error());
     links.emplace(program.name, std::move(*link));
   }
-  if (is_below(own, ancestor)) return links;
+  if (is_below(places.own, places.ancestor) || present.contains(own_link)) return links;
   // Accepted sockets belong to the cgroup of their listener; the ancestor's events do not cover it.
-  auto own_cgroup = open_cgroup(own);
+  auto own_cgroup = open_cgroup(places.own);
   if (!own_cgroup) return std::unexpected(own_cgroup.error());
-  auto link = link_one(programs, hook_programs.front(), own_cgroup->get(), own);
+  auto link = link_one(programs, hook_programs.front(), own_cgroup->get(), places.own);
   if (!link) return std::unexpected(link.error());
   links.emplace(own_link, std::move(*link));
   return links;

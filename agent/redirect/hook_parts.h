@@ -57,8 +57,13 @@ struct HookParts {
 [[nodiscard]] Result<HookParts> sort_parts(std::vector<NamedFd> fds);
 [[nodiscard]] std::vector<Hook::BorrowedFd> name_parts(const HookParts& parts);
 
-// All or nothing. Refuses beside programs that do not share their place.
-[[nodiscard]] Result<FdByName> link_programs(const FdByName& programs, const std::string& ancestor,
-                                             const std::string& own, bool with_quic);
+struct LinkPlaces {
+  std::string ancestor, own;  // directories of cgroups
+  bool with_quic = false;
+};
+
+// The links that are missing from `present`, all or nothing. Refuses beside programs that do not share their place.
+[[nodiscard]] Result<FdByName> link_programs(const FdByName& programs, const FdByName& present,
+                                             const LinkPlaces& places);
 
 }  // namespace lunar
