@@ -57,7 +57,7 @@ CASES = [
     Case("a redirect that is not followed", f"{RAW}/redirect"),
     Case("a gzip body", f"{RAW}/zipped"),
     Case("an answer after 700 ms", f"{RAW}/slow/700"),
-    Case("an interim 103", f"{RAW}/interim"),
+    Case("an interim 103", f"{RAW}/interim", needs=frozenset({"interim"})),
     Case("a head of 30 KB", f"{RAW}/long-head"),
     Case("events that come one by one", f"{RAW}/sse/4", flags=("stream",)),
     # what a client sends

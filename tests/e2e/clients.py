@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,19 +28,19 @@ class Client:
 
 
 def everything(*but):
-    return frozenset({"body", "chunked", "expect", "refusal", "untrusted"} - set(but))
+    return frozenset({"body", "chunked", "expect", "interim", "refusal", "untrusted"} - set(but))
 
 
 CLIENTS = [
     Client("curl", (sys.executable, SOURCES / "curl_cases.py"), everything()),
     Client("wget", (sys.executable, SOURCES / "wget_cases.py"), everything("chunked", "expect")),
     Client("Python urllib", (sys.executable, SOURCES / "python_urllib.py"), everything("expect")),
-    Client("Python requests", (sys.executable, SOURCES / "python_requests.py"), everything("expect")),
+    Client("Python requests", (sys.executable, SOURCES / "python_requests.py"), everything("expect", "interim")),
     Client("Python aiohttp", (sys.executable, SOURCES / "python_aiohttp.py"), everything()),
     Client("Node http", ("node", SOURCES / "node_http.js"), everything()),
     Client("Node fetch", ("node", SOURCES / "node_fetch.js"), everything("expect", "untrusted")),
     Client("Java HttpClient", ("java", "-XX:TieredStopAtLevel=1", "@truststore", "-cp", "@java", "JavaClient", "@cases", "new"), everything("refusal")),  # hangs on any answer but 100: JDK-8286171
-    Client("Java HttpURLConnection", ("java", "-XX:TieredStopAtLevel=1", "@truststore", "-cp", "@java", "JavaClient", "@cases", "old"), everything("expect")),
+    Client("Java HttpURLConnection", ("java", "-XX:TieredStopAtLevel=1", "@truststore", "-cp", "@java", "JavaClient", "@cases", "old"), everything("expect", "interim")),
     Client("Go net/http", ("@go/go_http",), everything()),
     Client("Ruby Net::HTTP", ("ruby", SOURCES / "ruby_net_http.rb"), everything()),
     Client("PHP streams", ("php", SOURCES / "php_stream.php"), everything("chunked", "expect")),
@@ -65,30 +66,39 @@ class Builds:
 
 
 class Matrix:
-    """Observations of each client, direct and captured, made when first asked for."""
+    """Observations of each client, direct and captured. The first question starts the runs of all clients,
+    some at a time: they mostly wait."""
+
+    AT_A_TIME = 3
 
     def __init__(self, world, internet, builds):
         self.world, self.internet, self.builds = world, internet, builds
-        self._direct, self._captured = {}, {}
+        self._pool = ThreadPoolExecutor(self.AT_A_TIME)
+        self._runs = {}
 
     def direct(self, client):
-        if client.name not in self._direct:
-            self._direct[client.name] = self._observe(client, captured=False)
-        return self._direct[client.name]
+        return self._run(client, captured=False)
 
     def captured(self, client):
-        if client.name not in self._captured:
-            self._captured[client.name] = self._observe(client, captured=True)
-        return self._captured[client.name]
+        return self._run(client, captured=True)
+
+    def close(self):
+        self._pool.shutdown(cancel_futures=True)
+
+    def _run(self, client, captured):
+        if (client.name, captured) not in self._runs:
+            for each in CLIENTS:
+                self._runs[each.name, captured] = self._pool.submit(self._observe, each, captured)
+        return self._runs[client.name, captured].result()
 
     def environment(self):
         """How a user makes each runtime trust a private CA."""
         ca = str(self.internet.ca)
         return {"SSL_CERT_FILE": ca, "CURL_CA_BUNDLE": ca, "REQUESTS_CA_BUNDLE": ca, "NODE_EXTRA_CA_CERTS": ca, "GIT_SSL_CAINFO": ca,
-                "PYTHONDONTWRITEBYTECODE": "1", "LC_ALL": "C.UTF-8"}
+                "PYTHONDONTWRITEBYTECODE": "1", "LC_ALL": "C.UTF-8", "PERL_HASH_SEED": "0"}
 
     def _observe(self, client, captured):
-        cases = self.world.directory / f"{client.name.replace(' ', '-').replace('/', '-')}.cases"
+        cases = self.world.directory / f"{client.name.replace(' ', '-').replace('/', '-')}-{captured}.cases"
         cases.write_text("".join(case.line() + "\n" for case in client.cases()))
         outcome, cgroup = self.world.run(self._argv(client, cases), captured=captured, env=self.environment(), timeout=150,
                                          label=client.name.split()[-1].replace("/", "-").replace("::", "-"))

@@ -67,7 +67,9 @@ def builds(world):
 
 @pytest.fixture(scope="session")
 def matrix(world, internet, builds):
-    return Matrix(world, internet, builds)
+    matrix = Matrix(world, internet, builds)
+    yield matrix
+    matrix.close()
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@ def test_an_unreachable_provider_is_an_error_at_once(lunard, world):
     assert attempt(world, "unreachable.example.com", captured=False)[0] == "OSError"
     result, seconds, _ = attempt(world, "unreachable.example.com")
     assert result in ("OSError", "ConnectionResetError")
-    assert seconds < 1
+    assert seconds < 2.5  # the kernel may believe the ICMP error only at its second attempt, after a second
 
 
 def test_a_silent_provider_is_silence_until_the_client_gives_up(lunard, world):

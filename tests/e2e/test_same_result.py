@@ -15,6 +15,7 @@ def name_of(pair):
     return f"{pair[0].name}: {pair[1].name}"
 
 
+@pytest.mark.limit(300)
 @pytest.mark.parametrize("client", CLIENTS, ids=lambda client: client.name)
 def test_each_client_really_works_without_lunar(matrix, client):
     seen = matrix.direct(client).seen
@@ -40,7 +41,7 @@ def gateway_lines(lunard, matrix, client, case):
     return wait_until(found, 3, lambda: f"{case.method} {case.url} in the access log")
 
 
-@pytest.mark.limit(200)
+@pytest.mark.limit(300)
 @pytest.mark.parametrize("pair", PAIRS, ids=name_of)
 def test_a_client_sees_the_same_captured_as_direct_and_was_in_the_gateway(lunard, matrix, pair):
     client, case = pair
@@ -51,7 +52,7 @@ def test_a_client_sees_the_same_captured_as_direct_and_was_in_the_gateway(lunard
         assert {line["mode"] for line in gateway_lines(lunard, matrix, client, case)} == {"transparent"}
 
 
-@pytest.mark.limit(200)
+@pytest.mark.limit(300)
 @pytest.mark.parametrize("client", CLIENTS, ids=lambda client: client.name)
 def test_the_direct_run_did_not_go_through_the_gateway(lunard, matrix, client):
     assert lunard.lines_of(matrix.direct(client).cgroup) == []

@@ -178,7 +178,7 @@ def non_blocking():
         ready = select.select([], [connection], [], 5)[1]
         error = connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         connection.settimeout(5)
-        return {"errno": number, "ready": len(ready), "error": error, "bytes": read_all(connection)[0].decode()}
+        return {"errno": number, "ready": len(ready), "so_error": error, "bytes": read_all(connection)[0].decode()}
 
 
 @case("TCP fast open")

@@ -31,7 +31,7 @@ def observe(case):
         done = subprocess.run(command(case, directory), capture_output=True, text=True, env={**os.environ, "LC_ALL": "C"})
         out = directory / "out"
         body.add(out.read_bytes() if out.exists() else b"")
-    report(case, exit=done.returncode, headers=[line.strip() for line in done.stderr.splitlines() if re.match("  [^ ]", line)],
+    report(case, exit=done.returncode, headers=[line.strip() for line in done.stderr.splitlines() if re.match("  [A-Za-z]", line)],
            peer=re.findall(r"^Connecting to (.*)\.\.\. (.*)\.$", done.stderr, re.M), body=body.seen(case))
 
 

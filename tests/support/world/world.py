@@ -1,5 +1,6 @@
 """The machine (where clients and lunard run) and the internet (where origins run)."""
 
+import itertools
 import os
 import shutil
 import sys
@@ -26,7 +27,7 @@ class World:
         remove_stale(prefix)
         self.directory = Path(tempfile.mkdtemp(prefix=f"{prefix}-{os.getpid()}-", dir="/tmp"))
         self.directory.chmod(0o755)
-        self._runs = 0
+        self._runs = itertools.count(1)
         self._children = []
         self.host = self.net = None
         self.cgroup = Cgroup(cgroup2_mount() / f"{prefix}-{os.getpid()}")
@@ -55,8 +56,7 @@ class World:
 
     def new_cgroup(self, captured, label="run"):
         """A cgroup of its own for one run: the access log tells runs apart by it."""
-        self._runs += 1
-        return (self.captured if captured else self.direct).child(f"{label}-{self._runs}")
+        return (self.captured if captured else self.direct).child(f"{label}-{next(self._runs)}")
 
     def run(self, argv, *, captured, label="run", **options):
         """Runs a client to its end; the outcome and the cgroup that it ran in."""
