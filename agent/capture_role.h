@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "agent/base/event_loop.h"
+#include "agent/config/gateway_start.h"
 #include "agent/config/lunard_config.h"
 #include "agent/failsafe/guard.h"
 #include "agent/failsafe/listener_set.h"
@@ -40,6 +41,8 @@ class Capture {
   void apply(const GuardDecision& decision);
   void gateway_died(uint32_t workers);  // disarms, and makes the heartbeats stale at once
   void refresh();                       // once a second
+  // Adds what a gateway gets of the kernel side: listeners in other namespaces, and maps.
+  void give_to(GatewayStart& start, std::vector<int>& fds) const;
 
   [[nodiscard]] bool capturing() const;  // something is attached, and the kernel lets us redirect it
   [[nodiscard]] WorkerSet alive(uint32_t workers, MonotonicTime now) const;
@@ -49,7 +52,6 @@ class Capture {
   [[nodiscard]] Hook& hook() { return *hook_; }
   [[nodiscard]] const Hook& hook() const { return *hook_; }
   [[nodiscard]] Attachments& attachments() { return *attachments_; }
-  [[nodiscard]] const NetnsListeners& netns() const { return *netns_; }
 
  private:
   Capture(Nanoseconds deadline, std::string ancestor, std::string own)

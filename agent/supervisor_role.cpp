@@ -90,13 +90,18 @@ void Supervisor::store_descriptors() {
   }
 }
 
+Result<> Supervisor::reopen_workers() {
+  if (auto opened = listeners_.open_workers(); !opened) return opened;
+  if (capture_ != nullptr) {
+    if (auto tagged = capture_->listen_on(listeners_); !tagged) return tagged;
+  }
+  store_descriptors();
+  return {};
+}
+
 Result<GatewayKeeper::StartKit> Supervisor::start_kit() {
   if (!listeners_.workers_open()) {
-    if (auto opened = listeners_.open_workers(); !opened) return std::unexpected(opened.error());
-    if (capture_ != nullptr) {
-      if (auto tagged = capture_->listen_on(listeners_); !tagged) return std::unexpected(tagged.error());
-    }
-    store_descriptors();
+    if (auto reopened = reopen_workers(); !reopened) return std::unexpected(reopened.error());
   }
   GatewayStart start{.config = config_,
                      .version = LUNAR_VERSION,
@@ -105,22 +110,7 @@ Result<GatewayKeeper::StartKit> Supervisor::start_kit() {
                      .listeners = listeners_.descriptors()};
   if (start.config.admin.api_key.empty()) start.config.admin.api_key = key_in(config_.admin.api_key_file);
   std::vector<int> fds = listeners_.fds();
-  if (capture_ != nullptr) {
-    capture_->netns().each([&](uint64_t, std::span<const WorkerListener> opened) {
-      for (const WorkerListener& listener : opened) {
-        start.listeners.push_back(
-            {.role = ListenerRole::worker, .worker = listener.worker, .address = listener.address});
-        fds.push_back(listener.fd.get());
-      }
-    });
-    for (const auto& [name, hook_name] : {std::pair{map_name::origins, "accepted"},
-                                          {map_name::own_sockets, "own-sockets"},
-                                          {map_name::unreachable, "unreachable"},
-                                          {map_name::heartbeats, "heartbeats"}}) {
-      start.maps.emplace_back(name);
-      fds.push_back(capture_->hook().map_fd(hook_name));
-    }
-  }
+  if (capture_ != nullptr) capture_->give_to(start, fds);
   GatewayKeeper::StartKit kit{.message = to_json(start), .fds = std::move(fds)};
   if (auto text = text_of(config_.config_dir + "/gateway_config.yaml")) kit.message["gateway_config"] = *text;
   kit.message["failsafe"] = failsafe_report().to_json();

@@ -58,6 +58,7 @@ class Supervisor {
   void open_signals();
   void store_descriptors();
 
+  [[nodiscard]] Result<> reopen_workers();
   [[nodiscard]] Result<GatewayKeeper::StartKit> start_kit();
   void on_serving();
   void on_lost();

@@ -31,8 +31,8 @@ class Channel {
 
   Channel() = default;
   explicit Channel(Fd socket);  // takes one end of a pair and makes it non-blocking
-  Channel(Channel&&) = default;
-  Channel& operator=(Channel&&) = default;
+  Channel(Channel&&) noexcept = default;
+  Channel& operator=(Channel&&) noexcept = default;
 
   [[nodiscard]] static Result<std::pair<Channel, Channel>> pair();
 
