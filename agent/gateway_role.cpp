@@ -21,6 +21,7 @@
 #include "agent/failsafe/sandbox.h"
 #include "agent/gateway/gateway.h"
 #include "agent/gateway/handover.h"
+#include "agent/redirect/program_lookup.h"
 
 namespace lunar {
 namespace {
@@ -102,6 +103,7 @@ class GatewayRole : public admin::GatewayView {
 
   EventLoop& loop_;
   Channel channel_;
+  Fd lookup_;
   std::unique_ptr<gateway::Gateway> gateway_;
   std::unique_ptr<admin::GatewayAdmin> admin_;
   json failsafe_ = json::object();  // the supervisor's last report
@@ -149,7 +151,14 @@ Result<> GatewayRole::serve_admin(const GatewayStart& start, std::vector<Fd>& fd
                                      .api_key = start.config.admin.api_key,
                                      .managed = start.config.managed,
                                      .access_log = log_options(start.config.access_log),
-                                     .rings = {}};
+                                     .rings = {},
+                                     .program_of = {}};
+  if (auto position = start.program_lookup_position()) {
+    lookup_ = std::move(fds[*position]);
+    options.program_of = [questions = std::make_shared<ProgramQuestions>(lookup_.get())](uint32_t pid) {
+      return questions->program_of(pid);
+    };
+  }
   for (const auto& worker : gateway_->workers()) options.rings.push_back(&worker->records());
   auto admin = admin::GatewayAdmin::create(loop_, std::move(options), *this);
   if (!admin) return std::unexpected(admin.error());

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <sched.h>
+#include <sys/epoll.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -12,6 +13,7 @@
 #include "agent/base/log.h"
 #include "agent/config/gateway_start.h"
 #include "agent/failsafe/places.h"
+#include "agent/redirect/program_lookup.h"
 #include "agent/state/access_log_line.h"
 
 #ifndef LUNAR_VERSION
@@ -111,13 +113,28 @@ Result<GatewayKeeper::StartKit> Supervisor::start_kit() {
   if (start.config.admin.api_key.empty()) start.config.admin.api_key = key_in(config_.admin.api_key_file);
   std::vector<int> fds = listeners_.fds();
   if (capture_ != nullptr) capture_->give_to(start, fds);
+  if (auto lookup = open_program_lookup()) {
+    start.program_lookup = true;
+    fds.push_back(lookup->asking.get());
+    lookup_asking_ = std::move(lookup->asking);
+    answer_lookups(std::move(lookup->answering));
+  }
   GatewayKeeper::StartKit kit{.message = to_json(start), .fds = std::move(fds)};
   if (auto text = text_of(config_.config_dir + "/gateway_config.yaml")) kit.message["gateway_config"] = *text;
   kit.message["failsafe"] = failsafe_report().to_json();
   return kit;
 }
 
+void Supervisor::answer_lookups(Fd answering) {
+  const int fd = answering.get();
+  auto source = loop_.io(fd, EPOLLIN, [this, fd](uint32_t) {
+    if (!answer_program_questions(fd)) lookups_.erase(fd);
+  });
+  lookups_.emplace(fd, Lookup{std::move(answering), std::move(source)});
+}
+
 void Supervisor::on_serving() {
+  lookup_asking_.reset();
   answered_at_ = monotonic_now();
   prober_.ask(listeners_.probe_targets());
   if (!std::exchange(ready_said_, true)) {

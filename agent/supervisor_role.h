@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -60,6 +61,7 @@ class Supervisor {
 
   [[nodiscard]] Result<> reopen_workers();
   [[nodiscard]] Result<GatewayKeeper::StartKit> start_kit();
+  void answer_lookups(Fd answering);
   void on_serving();
   void on_lost();
   void on_queue_given_up();
@@ -98,6 +100,12 @@ class Supervisor {
   bool ready_said_ = false;
   bool stopping_ = false;
   GatewayKeeper::Done reloaded_;
+  struct Lookup {
+    Fd answering;
+    EventLoop::Source source;  // ends before the descriptor that it watches
+  };
+  std::map<int, Lookup> lookups_;  // one a gateway, by descriptor
+  Fd lookup_asking_;               // on its way to the gateway that starts
   MonotonicTime settled_by_;
   Nanoseconds grace_{};
   EventLoop::Source tick_, second_, settle_, reload_limit_;

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 #include <unordered_map>
+#include <utility>
 
 #include "agent/base/transaction.h"
 #include "agent/redirect/attribution.h"
@@ -25,7 +26,8 @@ struct Caller {
 
 class Callers {
  public:
-  explicit Callers(size_t capacity = 4096) : capacity_(capacity), attribution_(capacity) {}
+  explicit Callers(Attribution::ExeOf program_of = {}, size_t capacity = 4096)
+      : capacity_(capacity), attribution_(capacity, std::move(program_of)) {}
 
   // Valid until the next call.
   [[nodiscard]] const Caller& find(const TransactionRecord& record);

@@ -52,7 +52,8 @@ struct GatewayAdmin::State {
       : loop(on),
         options(std::move(with)),
         gateway(of),
-        transactions(options.rings, options.access_log, {options.version, options.request_id_prefix}),
+        transactions(options.rings, options.access_log,
+                     {options.version, options.request_id_prefix, options.program_of}),
         server(on) {}
 
   Result<> start();

@@ -11,6 +11,7 @@
 #include "agent/base/event_loop.h"
 #include "agent/base/fd.h"
 #include "agent/base/transaction.h"
+#include "agent/redirect/attribution.h"
 #include "agent/state/access_log.h"
 #include "flowengine/result.h"
 
@@ -24,6 +25,7 @@ struct GatewayAdminOptions {
   bool managed = false;           // the answer of /handshake
   AccessLogOptions access_log;
   std::vector<TransactionRing*> rings;  // one a worker; they outlive this object
+  Attribution::ExeOf program_of;        // may be empty
 };
 
 class GatewayAdmin {

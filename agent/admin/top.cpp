@@ -64,21 +64,23 @@ void Top::count(TopGroup group, const std::string& name, const TransactionRecord
   known[known.size() < kNamesLimit ? name : kOther].now.add(record);
 }
 
+void Top::age(Entries& known, bool adjoining) {
+  for (auto entry = known.begin(); entry != known.end();) {
+    Slot& current = entry->second.now;
+    if (!adjoining || current.requests + current.connections == 0) {
+      entry = known.erase(entry);
+      continue;
+    }
+    entry->second.before = current;
+    current = {};
+    ++entry;
+  }
+}
+
 void Top::advance(MonotonicTime now) {
   if (now - slot_began_ < kSlot) return;
   const bool adjoining = now - slot_began_ < 2 * kSlot;
-  for (Entries& known : groups_) {
-    for (auto entry = known.begin(); entry != known.end();) {
-      Slot& current = entry->second.now;
-      if (!adjoining || current.requests + current.connections == 0) {
-        entry = known.erase(entry);
-        continue;
-      }
-      entry->second.before = current;
-      current = {};
-      ++entry;
-    }
-  }
+  for (Entries& known : groups_) age(known, adjoining);
   began_ = adjoining ? slot_began_ : now;
   slot_began_ = adjoining ? slot_began_ + kSlot : now;
 }

@@ -49,6 +49,7 @@ class Top {
   };
   using Entries = std::unordered_map<std::string, Entry>;
 
+  static void age(Entries& known, bool adjoining);  // what was now becomes what was before
   void advance(MonotonicTime now);
   void count(TopGroup group, const std::string& name, const TransactionRecord& record);
   [[nodiscard]] Entries& entries(TopGroup group) { return groups_[static_cast<size_t>(group)]; }

@@ -19,6 +19,7 @@ Transactions::Transactions(std::vector<TransactionRing*> rings, AccessLogOptions
       names_(std::move(names)),
       hook_interceptor_("lunard-hook/" + names_.version),
       log_(std::move(log)),
+      callers_(names_.program_of),
       top_(monotonic_now()) {}
 
 size_t Transactions::drain(size_t limit) {

@@ -19,6 +19,7 @@ namespace lunar::admin {
 struct TransactionNames {
   std::string version;
   std::string request_id_prefix;  // of the ids that the gateway generates
+  Attribution::ExeOf program_of;
 };
 
 class Transactions {

@@ -54,7 +54,7 @@ Result<GatewayStart> read_start(const json& message) {
   out.workers = message.at("workers").get<uint32_t>();
   out.listeners = *std::move(listeners);
   out.maps = message.at("maps").get<std::vector<std::string>>();
-  out.log_file = message.at("log_file").get<bool>();
+  out.program_lookup = message.at("program_lookup").get<bool>();
   return out;
 }
 
@@ -68,8 +68,8 @@ std::optional<size_t> GatewayStart::map_position(std::string_view name) const {
   return listeners.size() + static_cast<size_t>(found - maps.begin());
 }
 
-std::optional<size_t> GatewayStart::log_position() const {
-  return log_file ? std::optional(listeners.size() + maps.size()) : std::nullopt;
+std::optional<size_t> GatewayStart::program_lookup_position() const {
+  return program_lookup ? std::optional(listeners.size() + maps.size()) : std::nullopt;
 }
 
 json to_json(const std::vector<ListenerDescriptor>& listeners) {
@@ -104,7 +104,7 @@ json to_json(const GatewayStart& start) {
           {"settings", settings_of(start.config)},
           {"listeners", to_json(start.listeners)},
           {"maps", start.maps},
-          {"log_file", start.log_file}};
+          {"program_lookup", start.program_lookup}};
 }
 
 Result<GatewayStart> gateway_start_from_json(const json& message) {

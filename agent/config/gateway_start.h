@@ -1,5 +1,6 @@
 // What the supervisor tells a new gateway process in its first message. File descriptors travel beside it, in this
-// order: one for each of `listeners`, one for each of `maps`, then the access log if `log_file`.
+// order: one for each of `listeners`, one for each of `maps`, then the asking end of a
+// program lookup if `program_lookup`.
 #pragma once
 
 #include <cstdint>
@@ -40,12 +41,12 @@ struct GatewayStart {
   uint32_t workers = 1;  // the number decided by the supervisor
   std::vector<ListenerDescriptor> listeners;
   std::vector<std::string> maps;
-  bool log_file = false;
+  bool program_lookup = false;  // see agent/redirect/program_lookup.h
 
-  [[nodiscard]] size_t fd_count() const { return listeners.size() + maps.size() + (log_file ? 1 : 0); }
+  [[nodiscard]] size_t fd_count() const { return listeners.size() + maps.size() + (program_lookup ? 1 : 0); }
   // Positions among the descriptors.
   [[nodiscard]] std::optional<size_t> map_position(std::string_view name) const;
-  [[nodiscard]] std::optional<size_t> log_position() const;
+  [[nodiscard]] std::optional<size_t> program_lookup_position() const;
 };
 
 // {"type":"start", ...}; from_json refuses what it does not understand.

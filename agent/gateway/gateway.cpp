@@ -49,6 +49,7 @@ Result<std::unique_ptr<Gateway>> Gateway::create(GatewayStart start, std::vector
     if (!mapped) return std::unexpected(mapped.error());
     shared.heartbeats.emplace(std::move(*mapped));
   }
+  if (auto position = start.program_lookup_position()) shared.program_questions = fds[*position].get();
   gateway->resolver_ = std::make_unique<Resolver>();
   shared.resolver = gateway->resolver_.get();
   shared.request_id_prefix =

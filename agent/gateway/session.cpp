@@ -40,6 +40,7 @@ uring::Task<> finish_client(Session& session) {
 Session::Session(Worker& owner, Fd socket, ListenerRole accepted_by)
     : worker(owner), waker(owner.loop()), role(accepted_by) {
   if (role == ListenerRole::worker) origin = worker.shared().origins.find(socket.get());
+  if (origin) worker.announce(*origin);
   client = uring::Stream::adopt(worker.loop(), std::move(socket));
   client->wake(&waker);
 }

@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <utility>
 
 #include "agent/gateway/session.h"
+#include "agent/redirect/program_lookup.h"
 
 namespace lunar::gateway {
 namespace {
@@ -71,7 +73,8 @@ void Worker::listen(Listener listener) {
 
 // A network namespace that has ended: as long as we hold its listener, it stays.
 void Worker::drop_closed_listeners() {
-  std::erase_if(accepting_, [](const Accepting& each) { return each.acceptor->stopped() && !each.acceptor->retrying(); });
+  std::erase_if(accepting_,
+                [](const Accepting& each) { return each.acceptor->stopped() && !each.acceptor->retrying(); });
 }
 
 void Worker::begin_session(Fd client, ListenerRole role) {
@@ -105,6 +108,13 @@ void Worker::enter(Phase phase, int handover) {
   for (Accepting& each : accepting_) each.acceptor->stop();
   pool_.evict(pool_.size());
   for (Session* session : sessions_) session->waker.signal();
+}
+
+void Worker::announce(const Origin& origin) {
+  if (shared_.program_questions < 0) return;
+  uint64_t process = origin.start_ns ^ origin.pid;
+  uint64_t& last = announced_[origin.pid % announced_.size()];
+  if (std::exchange(last, process) != process) ProgramQuestions::announce(shared_.program_questions, origin.pid);
 }
 
 Result<Fd> Worker::upstream_socket(const Endpoint& destination) {

@@ -49,6 +49,7 @@ struct Shared {
   Unreachable unreachable{-1};
   std::optional<Heartbeats> heartbeats;
   Resolver* resolver = nullptr;
+  int program_questions = -1;     // socket of ProgramQuestions, not owned; below 0: nobody wants to know
   std::string request_id_prefix;  // of this process: a request's id is this and its number
 };
 
@@ -103,6 +104,8 @@ class Worker {
   // Heads are parsed one at a time and used before the next suspension: one scratch of each kind serves all.
   [[nodiscard]] http::RequestHead& request_scratch() { return request_; }
   [[nodiscard]] http::ResponseHead& response_scratch() { return response_; }
+  // Tells the admin thread's helper of a client process, once.
+  void announce(const Origin& origin);
   // A socket marked as our own; when descriptors run out, idle upstream connections make room.
   [[nodiscard]] Result<Fd> upstream_socket(const Endpoint& destination);
 
@@ -129,6 +132,7 @@ class Worker {
   };
   std::vector<Accepting> accepting_;
   std::vector<Session*> sessions_;
+  std::array<uint64_t, 256> announced_{};  // the last process of each class of pids, by its start
   uring::TaskGroup tasks_;
   Phase phase_ = Phase::serving;
   int handover_ = -1;

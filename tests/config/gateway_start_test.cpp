@@ -23,7 +23,7 @@ GatewayStart usual_start() {
                      {ListenerRole::proxy, 0, Endpoint::parse("[::1]:8000")},
                      {ListenerRole::internal_control, 0, std::nullopt}};
   start.maps = {"origins", "heartbeats"};
-  start.log_file = true;
+  start.program_lookup = true;
   return start;
 }
 
@@ -38,7 +38,7 @@ TEST_CASE("start message: arrives as it was sent") {
   CHECK(received->workers == 2);
   CHECK(received->listeners == sent.listeners);
   CHECK(received->maps == sent.maps);
-  CHECK(received->log_file);
+  CHECK(received->program_lookup);
   for (const Option& option : option_table()) {
     CAPTURE(option.path);
     CHECK(option_value(option, received->config) == option_value(option, sent.config));
@@ -51,9 +51,9 @@ TEST_CASE("start message: tells which descriptor is which") {
   CHECK(start.map_position(map_name::origins) == 3);
   CHECK(start.map_position(map_name::heartbeats) == 4);
   CHECK_FALSE(start.map_position(map_name::unreachable));
-  CHECK(start.log_position() == 5);
-  start.log_file = false;
-  CHECK_FALSE(start.log_position());
+  CHECK(start.program_lookup_position() == 5);
+  start.program_lookup = false;
+  CHECK_FALSE(start.program_lookup_position());
   CHECK(start.fd_count() == 5);
 }
 
