@@ -200,10 +200,13 @@ void Exchange::forward_rewritten_head(const http::ResponseHead& head, std::strin
 Exchange::State Exchange::response_complete() {
   uring::Stream& upstream = *session_.upstream;
   request_.draft.bytes_out = response_.data_bytes();
-  request_.draft.provider_ended = session_.worker.loop().now();
-  // Answered before the request was complete: what the client sends now may be the rest of it or the next one,
-  // and only the provider can tell.
-  if (!request_done_) return become_opaque(OpaqueReason::malformed);
+  if (request_.draft.provider_ended == MonotonicTime{}) request_.draft.provider_ended = session_.worker.loop().now();
+  if (!request_done_) {
+    // Answered before the request was complete. What follows is the rest of it (RFC 9112 §9.3), but a client that
+    // waits for 100 may leave its body out, and only the provider can tell.
+    if (request_.expect_continue || close_client_) return become_opaque(OpaqueReason::malformed);
+    return State::going;
+  }
 
   bool reusable = response_keep_alive_ && request_.keep_alive && !client_finished_ && upstream.unsent() == 0 &&
                   upstream.input() == nullptr && !upstream.end_seen() && upstream.error() == 0;

@@ -22,6 +22,7 @@ struct Request {
   Endpoint destination;
   bool keep_alive = false;
   bool idempotent = false;
+  bool expect_continue = false;
   bool explicit_mode = false;
 };
 

@@ -30,6 +30,7 @@ Intake describe(Session& session, const http::RequestHead& head, std::string_vie
   request.context.connect = head.method == "CONNECT";
   request.context.http10 = head.minor_version == 0;
   request.keep_alive = head.keep_alive;
+  request.expect_continue = head.expect_continue;
   request.idempotent = idempotent(head.method);
   session.upstream_pinned = session.upstream_pinned || head.connection_auth;
   return intake;
