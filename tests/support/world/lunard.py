@@ -74,7 +74,6 @@ class Lunard:
             "access_log": {"path": str(self.access_log)},
             "log": {"level": "debug"},
             "shutdown_grace": "3s",
-            "max_connections": 7000,
             "capture": {"required": True},
         }, settings or {})
         # JSON is YAML, and lunard.yaml is read as such.
