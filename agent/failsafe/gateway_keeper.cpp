@@ -56,6 +56,7 @@ Result<std::unique_ptr<GatewayKeeper::Member>> GatewayKeeper::spawn() {
                              .ended = [this, self](const std::string& how) { on_ended(*self, how); }});
   if (!process) return std::unexpected(process.error());
   member->process = std::move(*process);
+  member->pid = member->process->pid();
   if (auto sent = member->process->send(kit->message, kit->fds); !sent) return std::unexpected(sent.error());
   member->limit = loop_.timer([self, limit = limits_.start_within] {
     log::error("the gateway process {} was not ready within {} ms; it is killed", self->process->pid(),
@@ -127,21 +128,22 @@ void GatewayKeeper::drain(Member& member, Nanoseconds grace, std::optional<int> 
 void GatewayKeeper::on_ended(Member& member, const std::string& how) {
   if (&member == current_.get()) return current_ended(how);
   if (&member == successor_.get()) return successor_ended(how);
-  log::info("a replaced gateway process {}", how);
+  log::info("the replaced gateway process {} {}", member.pid, how);
   std::erase_if(draining_, [&member](const auto& other) { return other.get() == &member; });
   check_stopped();
 }
 
 void GatewayKeeper::current_ended(const std::string& how) {
   const bool served = current_->ready;
+  const pid_t pid = current_->pid;
   if (served && monotonic_now() - current_->ready_at >= limits_.steady_after) backoff_.reset();
   current_.reset();
   if (stopping_) {
-    log::info("the gateway process {}", how);
+    log::info("the gateway process {} {}", pid, how);
     return check_stopped();
   }
   ++deaths_;
-  log::error("the gateway process {}", how);
+  log::error("the gateway process {} {}", pid, how);
   if (served) {
     queue_limit_.fire_after(limits_.back_within);
     events_.lost(how);
@@ -153,7 +155,7 @@ void GatewayKeeper::current_ended(const std::string& how) {
 }
 
 void GatewayKeeper::successor_ended(const std::string& how) {
-  log::error("the new gateway process {} before it was ready; the old one goes on", how);
+  log::error("the new gateway process {} {} before it was ready; the old one goes on", successor_->pid, how);
   successor_.reset();
   if (const auto done = std::exchange(replaced_, {}))
     done(fail("the new gateway process " + how + "; the old one goes on"));

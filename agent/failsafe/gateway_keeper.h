@@ -65,6 +65,7 @@ class GatewayKeeper {
  private:
   struct Member {
     std::unique_ptr<GatewayProcess> process;
+    pid_t pid = -1;  // also after its end
     bool ready = false;
     MonotonicTime ready_at;
     EventLoop::Source limit;  // starting: until ready; draining: until gone

@@ -85,6 +85,7 @@ class Lunard {
     int ends[2];
     REQUIRE(pipe2(ends, O_CLOEXEC) == 0);
     output_.reset(ends[0]);
+    text_.clear();
     pid_ = fork();
     REQUIRE(pid_ >= 0);
     if (pid_ > 0) {
@@ -95,9 +96,9 @@ class Lunard {
     for (std::string& argument : arguments) pointers.push_back(argument.data());
     pointers.push_back(nullptr);
     enter_empty_network();
-    if (prepare != nullptr) prepare();
     dup2(ends[1], STDOUT_FILENO);
     dup2(ends[1], STDERR_FILENO);
+    if (prepare != nullptr) prepare();
     execv(LUNARD, pointers.data());
     _exit(98);
   }
@@ -190,6 +191,25 @@ TEST_CASE("lunard: SIGUSR2 replaces the gateway process, and a killed one comes 
   CHECK(lunard.wait().code == 0);
 }
 
+TEST_CASE("lunard: a gateway that hangs is killed and started again, not sooner than after ten seconds") {
+  Lunard lunard;
+  lunard.start();
+  REQUIRE(lunard.says("is ready"));
+  const std::string status = lunard.get("/status");
+  const pid_t gateway = std::stoi(status.substr(status.find("\"gateway_pid\":") + 14));
+  const MonotonicTime stopped = monotonic_now();
+  REQUIRE(::kill(gateway, SIGSTOP) == 0);
+  REQUIRE(lunard.says("has answered no probe for 10 s"));
+  CHECK(monotonic_now() - stopped >= 9500ms);
+  REQUIRE(lunard.says("killed by signal 9"));
+  const MonotonicTime end = monotonic_now() + 30s;
+  while (lunard.get("/status").find("\"gateway_serving\":true") == std::string::npos && monotonic_now() < end)
+    usleep(5000);
+  CHECK(lunard.get("/status").find("\"gateway_deaths\":1") != std::string::npos);
+  lunard.signal(SIGTERM);
+  CHECK(lunard.wait().code == 0);
+}
+
 TEST_CASE("lunard: wrong arguments are exit code 2, a wrong lunard.yaml 3 with its place, --check says so as well") {
   Lunard lunard;
   lunard.start({"--no-such-option"});
@@ -247,6 +267,124 @@ TEST_CASE("lunard: without the kernel's consent it is exit code 5 where capture 
   CHECK(degraded.get("/status").find("nothing is captured") != std::string::npos);
   degraded.signal(SIGTERM);
   CHECK(degraded.wait().code == 0);
+}
+
+namespace {
+
+// Stands in for systemd: takes what lunard stores, and gives it to the next one.
+class FdStore {
+ public:
+  FdStore() {
+    char name[] = "/tmp/lunar-notify-XXXXXX";
+    REQUIRE(mkdtemp(name) != nullptr);
+    folder_ = name;
+    socket_.reset(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
+    strncpy(address.sun_path, path().c_str(), sizeof address.sun_path - 1);
+    REQUIRE(bind(socket_.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
+    setenv("NOTIFY_SOCKET", path().c_str(), 1);
+  }
+  FdStore(const FdStore&) = delete;
+  FdStore& operator=(const FdStore&) = delete;
+  ~FdStore() {
+    unsetenv("NOTIFY_SOCKET");
+    fs::remove_all(folder_);
+  }
+  [[nodiscard]] std::string path() const { return (folder_ / "notify").string(); }
+
+  void collect() {
+    while (true) {
+      char text[4096];
+      alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int) * 8)];
+      iovec bytes{.iov_base = text, .iov_len = sizeof text};
+      msghdr header{};
+      header.msg_iov = &bytes;
+      header.msg_iovlen = 1;
+      header.msg_control = control;
+      header.msg_controllen = sizeof control;
+      const ssize_t size = recvmsg(socket_.get(), &header, MSG_CMSG_CLOEXEC);
+      if (size <= 0) return;
+      take(std::string(text, static_cast<size_t>(size)), CMSG_FIRSTHDR(&header));
+    }
+  }
+  [[nodiscard]] const std::vector<std::pair<std::string, int>>& fds() const { return fds_; }
+  [[nodiscard]] bool heard(const std::string& line) const { return heard_.find(line) != std::string::npos; }
+
+ private:
+  void take(const std::string& text, const cmsghdr* rights) {
+    heard_ += text + "\n";
+    const size_t at = text.find("FDNAME=");
+    const std::string name = at == std::string::npos ? "" : text.substr(at + 7, text.find('\n', at) - at - 7);
+    if (text.find("FDSTOREREMOVE=1") != std::string::npos) {
+      for (const auto& [stored, fd] : fds_) {
+        if (stored == name) ::close(fd);
+      }
+      std::erase_if(fds_, [&](const auto& entry) { return entry.first == name; });
+    }
+    if (rights == nullptr) return;
+    int fd = -1;
+    memcpy(&fd, CMSG_DATA(rights), sizeof fd);
+    fds_.emplace_back(name, fd);
+  }
+
+  fs::path folder_;
+  Fd socket_;
+  std::string heard_;
+  std::vector<std::pair<std::string, int>> fds_;
+};
+
+const std::vector<std::pair<std::string, int>>* g_stored = nullptr;
+int g_network = -1;
+
+// What systemd does between fork and exec.
+void pass_stored_descriptors() {
+  if (setns(g_network, CLONE_NEWNET) != 0) _exit(96);
+  std::string names;
+  std::vector<int> copies;
+  for (const auto& [name, fd] : *g_stored) {
+    names += (names.empty() ? "" : ":") + name;
+    copies.push_back(fcntl(fd, F_DUPFD, 500));
+  }
+  for (size_t i = 0; i < copies.size(); ++i) dup2(copies[i], static_cast<int>(3 + i));
+  close_range(static_cast<unsigned>(3 + copies.size()), ~0U, CLOSE_RANGE_CLOEXEC);
+  setenv("LISTEN_PID", std::to_string(getpid()).c_str(), 1);
+  setenv("LISTEN_FDS", std::to_string(copies.size()).c_str(), 1);
+  setenv("LISTEN_FDNAMES", names.c_str(), 1);
+}
+
+std::string worker_listeners(const std::string& status) {
+  const size_t at = status.find("\"worker\":[");
+  return at == std::string::npos ? "" : status.substr(at, status.find(']', at) - at);
+}
+
+}  // namespace
+
+TEST_CASE("lunard: what systemd kept over a crash is taken over, and a clean stop leaves nothing with systemd") {
+  FdStore store;
+  Lunard lunard;
+  lunard.start();
+  REQUIRE(lunard.says("is ready"));
+  const std::string listeners = worker_listeners(lunard.get("/status"));
+  const Fd network(open(("/proc/" + std::to_string(lunard.pid()) + "/ns/net").c_str(), O_RDONLY | O_CLOEXEC));
+  REQUIRE(network);
+  lunard.signal(SIGKILL);
+  CHECK(lunard.wait().code == -SIGKILL);
+  store.collect();
+  CHECK(store.heard("READY=1"));
+  REQUIRE(store.fds().size() > 10);
+
+  g_stored = &store.fds();
+  g_network = network.get();
+  lunard.start({}, pass_stored_descriptors);
+  REQUIRE(lunard.says("took over the hook of the previous lunard"));
+  REQUIRE(lunard.says("is ready"));
+  CHECK(listeners.size() > 20);
+  CHECK(worker_listeners(lunard.get("/status")) == listeners);
+  lunard.signal(SIGTERM);
+  CHECK(lunard.wait().code == 0);
+  store.collect();
+  CHECK(store.heard("STOPPING=1"));
+  CHECK(store.fds().empty());
 }
 
 TEST_CASE("lunard: when the supervisor is killed, the gateway drains and goes, and the kernel detaches") {
