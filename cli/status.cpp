@@ -104,16 +104,25 @@ void print_attachments(const Session& session, const json& attachments) {
   table.print(out, session.palette(), std::string(kLabelWidth, ' '));
 }
 
+// Those that people connect to; the workers' own are for the hook.
+void print_listeners(const Session& session, const json& listeners) {
+  std::string shown;
+  for (const auto& [role, addresses] : listeners.items()) {
+    if (role == "worker" || !addresses.is_array() || addresses.empty()) continue;
+    shown += (shown.empty() ? "" : ", ") + printable(role);
+    for (const json& address : addresses)
+      shown += " " + printable(address.is_string() ? address.get<std::string>() : "?");
+  }
+  if (!shown.empty()) session.terminal.out << label(session, "listens") << shown << '\n';
+}
+
 void print_status(const Session& session, const json& status) {
   std::ostream& out = session.terminal.out;
   out << label(session, "lunard") << session.palette().strong(text(status, wire::key::kVersion)) << ", instance "
       << text(status, wire::key::kInstance) << ", up " << human_duration(number(status, wire::key::kUptime)) << '\n';
   print_failsafe(session, member(status, wire::key::kFailsafe));
   print_gateway(session, member(status, wire::key::kGateway));
-  for (const auto& [role, address] : member(status, wire::key::kListeners).items()) {
-    out << label(session, "listens") << printable(role) << ' '
-        << printable(address.is_string() ? address.get<std::string>() : address.dump()) << '\n';
-  }
+  print_listeners(session, member(status, wire::key::kListeners));
   print_attachments(session, member(status, wire::key::kAttachments));
   for (const json& warning : member(status, wire::key::kWarnings)) {
     out << session.palette().warning("warning:") << ' '

@@ -176,8 +176,7 @@ void Forwarder::Call::end(Result<HttpResponse> outcome) {
   } else if (streaming_) {
     reply_->end();
   } else {
-    reply_->send(outcome ? std::move(*outcome)
-                         : error_response(503, "the gateway cannot be asked", outcome.error().text));
+    reply_->send(outcome ? *outcome : error_response(503, "the gateway cannot be asked", outcome.error().text));
   }
   reply_.reset();
   if (on_end) on_end();

@@ -6,8 +6,10 @@
 #include <array>
 #include <cerrno>
 #include <charconv>
+#include <exception>
 #include <utility>
 
+#include "agent/base/log.h"
 #include "agent/http/serializer.h"
 
 namespace lunar::admin {
@@ -114,7 +116,11 @@ void HttpConnection::serve_request() {
   head_only_ = request.method == "HEAD";
   phase_ = Phase::serving;
   deadline_.rest();
-  listener_.service(request, HttpReply(shared_from_this()));
+  try {
+    listener_.service(request, HttpReply(shared_from_this()));
+  } catch (const std::exception& error) {  // its reply goes unanswered, which is a 500
+    log::error("{} {} failed: {}", request.method, request.path, error.what());
+  }
 }
 
 void HttpConnection::refuse(int status) {

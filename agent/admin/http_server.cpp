@@ -41,7 +41,7 @@ struct HttpReply::Pending {
 HttpReply::HttpReply(std::shared_ptr<HttpConnection> connection)
     : pending_(std::make_shared<Pending>(std::move(connection))) {}
 
-void HttpReply::send(HttpResponse response) {
+void HttpReply::send(const HttpResponse& response) {
   if (std::exchange(pending_->done, true)) return;
   pending_->connection->answer(response);
 }
@@ -67,6 +67,7 @@ struct HttpServer::Listening {
   HttpListener rules;
   EventLoop::Source io;
   EventLoop::Source pause;  // while there are no descriptors to accept with
+  size_t open = 0;          // connections; limited for each listener, so that none can starve another
 };
 
 struct HttpServer::State {
@@ -85,7 +86,7 @@ HttpServer::~HttpServer() {
 
 Result<> HttpServer::serve(Fd socket, HttpListener rules) {
   const int fd = socket.get();
-  Listening& listening = state_->listeners.emplace_back(Listening{std::move(socket), std::move(rules), {}, {}});
+  Listening& listening = state_->listeners.emplace_back(Listening{std::move(socket), std::move(rules), {}, {}, 0});
   listening.pause = state_->loop.timer([&listening] { listening.io.watch(EPOLLIN); });
   listening.io = state_->loop.io(fd, EPOLLIN, [this, &listening](uint32_t) { accept(listening); });
   if (listening.io && listening.pause) return {};
@@ -96,27 +97,35 @@ Result<> HttpServer::serve(Fd socket, HttpListener rules) {
 void HttpServer::accept(Listening& listening) {
   for (int turn = 0; turn < kAcceptsPerTurn; ++turn) {
     Fd socket(::accept4(listening.socket.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
-    if (!socket) {
-      if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
-        listening.io.watch(0);
-        listening.pause.fire_after(kPauseWithoutDescriptors);
-      }
-      return;
-    }
-    if (state_->connections.size() >= state_->limits.connections) {
-      constexpr std::string_view kFull =
-          "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nContent-Length: 65\r\n"
-          "Connection: close\r\n\r\n{\"msg\":\"too many connections\",\"error\":\"close some of the others\"}";
-      static_assert(kFull.size() - kFull.find('{') == 65);
-      (void)::send(socket.get(), kFull.data(), kFull.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (socket) {
+      adopt(listening, std::move(socket));
       continue;
     }
-    auto& connections = state_->connections;
-    const auto at = connections.insert(
-        connections.end(), std::make_shared<HttpConnection>(std::move(socket), state_->limits, listening.rules));
-    const auto connection = *at;
-    connection->start(state_->loop, [&connections, at] { connections.erase(at); });
+    if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
+      listening.io.watch(0);
+      listening.pause.fire_after(kPauseWithoutDescriptors);
+    }
+    return;
   }
+}
+
+void HttpServer::adopt(Listening& listening, Fd socket) {
+  if (listening.open >= state_->limits.connections) {
+    constexpr std::string_view kFull =
+        "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nContent-Length: 65\r\n"
+        "Connection: close\r\n\r\n{\"msg\":\"too many connections\",\"error\":\"close some of the others\"}";
+    static_assert(kFull.size() - kFull.find('{') == 65);
+    (void)::send(socket.get(), kFull.data(), kFull.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    return;
+  }
+  auto& connections = state_->connections;
+  const auto at = connections.insert(
+      connections.end(), std::make_shared<HttpConnection>(std::move(socket), state_->limits, listening.rules));
+  ++listening.open;
+  (*at)->start(state_->loop, [&connections, &listening, at] {
+    --listening.open;
+    connections.erase(at);
+  });
 }
 
 // Without shutdown: the same socket may be that of the process which takes over.

@@ -27,7 +27,7 @@ struct HttpResponse {
 };
 
 struct HttpLimits {
-  size_t connections = 256;
+  size_t connections = 256;                            // of one listener
   std::chrono::milliseconds request_deadline{10'000};  // from the first byte of a request to its last
   std::chrono::milliseconds idle_deadline{60'000};     // between requests
   std::chrono::milliseconds write_deadline{10'000};    // without any progress of the peer
@@ -42,7 +42,7 @@ class HttpReply {
  public:
   explicit HttpReply(std::shared_ptr<HttpConnection> connection);
 
-  void send(HttpResponse response);
+  void send(const HttpResponse& response);
   // A streamed answer. write() says false if the bytes were not taken: the peer has gone or reads too slowly.
   void begin(int status, std::string_view content_type);
   bool write(std::string_view bytes);
@@ -81,6 +81,7 @@ class HttpServer {
  private:
   struct Listening;
   void accept(Listening& listening);
+  void adopt(Listening& listening, Fd socket);
 
   struct State;
   std::unique_ptr<State> state_;

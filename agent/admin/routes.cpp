@@ -41,7 +41,7 @@ void RouteTable::serve(const HttpRequest& request, HttpReply reply) const {
   if (allowed.empty()) return reply.send(error_response(404, "unknown route", "there is no " + request.path));
   HttpResponse response = error_response(405, "wrong method", request.path + " takes " + allowed);
   response.fields.emplace_back("Allow", allowed);
-  reply.send(std::move(response));
+  reply.send(response);
 }
 
 HttpResponse json_response(const nlohmann::json& body, int status) {

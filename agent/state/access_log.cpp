@@ -39,7 +39,6 @@ void AccessLog::add(std::string_view line, WallTime now) {
   buffer_ += '\n';
   ++buffered_lines_;
   buffered_lost_ += std::exchange(lost_, 0);
-  // The caller learns of a failure at its next flush; until then the lines count as lost.
   if (buffer_.size() >= kBufferLimit) (void)flush(now);
 }
 
@@ -49,7 +48,11 @@ void AccessLog::note_lost(uint64_t lines) {
 }
 
 Result<> AccessLog::flush(WallTime now) {
-  if (!enabled() || buffer_.empty()) return {};
+  if (!buffer_.empty()) last_outcome_ = write_out(now);
+  return last_outcome_;
+}
+
+Result<> AccessLog::write_out(WallTime now) {
   if (file_) rotate_if_due(now);
   Result<> opened = file_ ? Result<>{} : open(now);
   if (!opened) {
@@ -112,6 +115,7 @@ Result<> AccessLog::reopen(WallTime now) {
   Result<> flushed = flush(now);
   file_.reset();
   Result<> opened = open(now);
+  if (flushed) last_outcome_ = opened;
   return flushed ? opened : flushed;
 }
 

@@ -35,12 +35,14 @@ class AccessLog {
   void add(std::string_view line, WallTime now);
   void note_lost(uint64_t lines);
 
-  // Writes what is buffered. On failure these lines are lost and the error says why.
+  // Writes what is buffered. On failure these lines are lost and the error says why; with nothing to write it is the
+  // outcome of the last attempt, which add() may have made.
   Result<> flush(WallTime now);
   // Another program has moved the file: writes the buffer to it, then opens the path anew.
   Result<> reopen(WallTime now);
 
  private:
+  Result<> write_out(WallTime now);
   Result<> open(WallTime now);
   void rotate_if_due(WallTime now);
   void rotate();
@@ -57,6 +59,7 @@ class AccessLog {
   uint64_t buffered_lost_ = 0;  // reported by a line of the buffer
   uint64_t lost_ = 0;
   uint64_t lost_total_ = 0;
+  Result<> last_outcome_;
 };
 
 }  // namespace lunar

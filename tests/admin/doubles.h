@@ -54,6 +54,7 @@ struct HostDouble : ControlHost {
             {"instance_id", "gateway-test"},
             {"uptime_s", 3700},
             {"failsafe", {{"state", "protecting"}, {"failed_probes", 0}, {"direct_connections", {{"no_listener", 4}}}}},
+            {"listeners", {{"proxy", {"127.0.0.1:8000"}}, {"worker", {"127.77.0.1:1"}}}},
             {"warnings", {"one thing is odd"}}};
   }
   Result<nlohmann::json> set_failsafe(FailsafeMode mode) override {

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -83,6 +84,30 @@ TEST_CASE("http server: an answer may come later, and the next request waits for
 TEST_CASE("http server: a request that nobody answers gets a 500") {
   Fixture fixture({.service = [](const HttpRequest&, HttpReply) {}});
   CHECK(status_of(fixture.ask(kLast)) == 500);
+}
+
+TEST_CASE("http server: a service that throws gives a 500, and the connection goes on") {
+  Fixture fixture({.service = [](const HttpRequest& request, const HttpReply&) {
+    throw std::runtime_error("no " + request.path);
+  }});
+  Client client = fixture.client();
+  client.send(std::string(kGet) + std::string(kLast));
+  const std::string& all = client.until_closed();
+  CHECK(status_of(all) == 500);
+  CHECK(all.find("HTTP/1.1 500", 10) != std::string::npos);
+}
+
+TEST_CASE("http server: the limit of one listener leaves the others alone") {
+  Fixture fixture({.service = echo}, {.connections = 1});
+  const std::string other = fixture.directory.path / "other";
+  REQUIRE(fixture.server.serve(listen_unix(other), {.service = echo}));
+  Client first = fixture.client();
+  first.send(kGet);
+  first.until("GET /a");
+  CHECK(status_of(fixture.ask(kLast)) == 503);
+  Client elsewhere(fixture.loop, other);
+  elsewhere.send(kLast);
+  CHECK(status_of(elsewhere.until_closed()) == 200);
 }
 
 TEST_CASE("http server: HEAD gets the length but no body") {

@@ -176,6 +176,13 @@ TEST_CASE("access log: a full disk costs counted lines, and the next line report
   CHECK(log.lost_total() == 3);
 }
 
+TEST_CASE("access log: a failure of a large buffer is told by the next flush") {
+  AccessLog log({.path = "/dev/full"});
+  log.add(std::string(AccessLog::kBufferLimit, 'x'), kNoon);
+  CHECK(log.lost() == 1);
+  CHECK_FALSE(log.flush(kNoon));
+}
+
 TEST_CASE("access log: a disk that fills up in the middle of a line leaves whole lines only") {
   const Directory directory;
   AccessLog log({.path = directory.log(), .rotate_size = 0});
