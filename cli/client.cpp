@@ -10,6 +10,8 @@
 #include <charconv>
 #include <cstring>
 #include <optional>
+#include <span>
+#include <utility>
 
 namespace lunar::cli {
 namespace {
@@ -123,23 +125,48 @@ bool is_unreserved(char byte) {
          byte == '~';
 }
 
+void append_encoded(std::string& text, std::string_view value) {
+  constexpr char kHex[] = "0123456789ABCDEF";
+  for (const char byte : value) {
+    if (is_unreserved(byte)) {
+      text += byte;
+    } else {
+      text += {'%', kHex[static_cast<unsigned char>(byte) >> 4], kHex[static_cast<unsigned char>(byte) & 15]};
+    }
+  }
+}
+
+// 0: the daemon has sent everything.
+Result<size_t> receive(const Connection& connection, std::span<char> buffer) {
+  ssize_t count = -1;
+  do {
+    count = ::recv(connection.fd(), buffer.data(), buffer.size(), 0);
+  } while (count < 0 && errno == EINTR);
+  if (count >= 0) return static_cast<size_t>(count);
+  return fail("the daemon does not answer; it may hang: see `journalctl -u lunard`", errno == EACCES ? EIO : errno);
+}
+
+// Hands over every complete line; false when no more are wanted.
+bool take_lines(std::string& text, const std::function<bool(std::string_view)>& each) {
+  size_t begin = 0;
+  for (size_t end = text.find('\n'); end != std::string::npos; end = text.find('\n', begin)) {
+    if (!each(std::string_view(text).substr(begin, end - begin))) return false;
+    begin = end + 1;
+  }
+  text.erase(0, begin);
+  return true;
+}
+
 }  // namespace
 
 std::string query(std::initializer_list<std::pair<std::string_view, std::string>> parameters) {
-  constexpr char kHex[] = "0123456789ABCDEF";
   std::string text;
   for (const auto& [name, value] : parameters) {
     if (value.empty()) continue;
     text += text.empty() ? '?' : '&';
     text += name;
     text += '=';
-    for (const char byte : value) {
-      if (is_unreserved(byte)) {
-        text += byte;
-      } else {
-        text += {'%', kHex[static_cast<unsigned char>(byte) >> 4], kHex[static_cast<unsigned char>(byte) & 15]};
-      }
-    }
+    append_encoded(text, value);
   }
   return text;
 }
@@ -152,23 +179,18 @@ Result<Answer> Client::follow(const Request& request, const std::function<bool(s
   if (const Result<> sent = send_request(*connection, request); !sent) return std::unexpected(sent.error());
   Answer answer;
   AnswerReader reader(answer);
+  std::array<char, 65536> buffer;
   while (true) {
-    std::array<char, 65536> buffer;
-    const ssize_t count = ::recv(connection->fd(), buffer.data(), buffer.size(), 0);
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0)
-      return fail("the daemon does not answer; it may hang: see `journalctl -u lunard`", errno == EACCES ? EIO : errno);
-    if (count == 0) break;
-    if (!reader.feed({buffer.data(), static_cast<size_t>(count)}))
-      return fail("what listens on " + socket_ + " is not lunard");
-    if (!each || !reader.in_body() || answer.status / 100 != 2) continue;
-    for (size_t end = answer.body.find('\n'); end != std::string::npos; end = answer.body.find('\n')) {
-      if (!each(std::string_view(answer.body).substr(0, end))) return answer;
-      answer.body.erase(0, end + 1);
-    }
+    const Result<size_t> count = receive(*connection, buffer);
+    if (!count) return std::unexpected(count.error());
+    if (*count == 0) break;
+    if (!reader.feed({buffer.data(), *count})) return fail("what listens on " + socket_ + " is not lunard");
+    const bool has_lines = each && reader.in_body() && answer.status / 100 == 2;
+    if (has_lines && !take_lines(answer.body, each)) return answer;
   }
-  if (!each && reader.cut())
+  if (!each && reader.cut()) {
     return fail("the daemon closed the connection in the middle of its answer; see `journalctl -u lunard`");
+  }
   return answer;
 }
 

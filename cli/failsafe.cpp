@@ -26,11 +26,16 @@ int tell(const Session& session, const Request& request, void (*print)(const Ses
   return answer ? present(session, *answer, print) : answer.error();
 }
 
-void declare_mode(CLI::App& app, const char* verb, const char* help, const char* mode, Session& session,
-                  Action& chosen) {
-  app.add_subcommand(verb, help)->fallthrough()->callback([mode, &session, &chosen] {
-    chosen = [mode, &session] {
-      return tell(session, {"PUT", std::string(wire::route::kFailsafe), json{{wire::key::kMode, mode}}.dump()},
+struct Mode {
+  const char* verb;
+  const char* help;
+  const char* name;
+};
+
+void declare_mode(CLI::App& app, const Mode& mode, Session& session, Action& chosen) {
+  app.add_subcommand(mode.verb, mode.help)->fallthrough()->callback([name = mode.name, &session, &chosen] {
+    chosen = [name, &session] {
+      return tell(session, {"PUT", std::string(wire::route::kFailsafe), json{{wire::key::kMode, name}}.dump()},
                   print_failsafe);
     };
   });
@@ -40,8 +45,8 @@ void declare_mode(CLI::App& app, const char* verb, const char* help, const char*
 
 void declare_failsafe(CLI::App& app, Session& session, Action& chosen) {
   app.require_subcommand(1);
-  declare_mode(app, "bypass", "send all new connections direct until `resume`", "bypass", session, chosen);
-  declare_mode(app, "resume", "let the failsafe decide by the health of the gateway again", "auto", session, chosen);
+  declare_mode(app, {"bypass", "send all new connections direct until `resume`", "bypass"}, session, chosen);
+  declare_mode(app, {"resume", "let the failsafe decide by the health of the gateway again", "auto"}, session, chosen);
 }
 
 void declare_restart(CLI::App& app, Session& session, Action& chosen) {

@@ -39,28 +39,35 @@ std::string Palette::painted(std::string_view code, std::string_view text) const
   return "\033[" + std::string(code) + "m" + std::string(text) + "\033[0m";
 }
 
+void Table::print_line(std::ostream& out, const std::vector<std::string>& cells,
+                       const std::vector<size_t>& widths) const {
+  for (size_t i = 0; i < columns_.size(); ++i) {
+    const std::string cell = i < cells.size() ? cells[i] : "";
+    const std::string padding(widths[i] - std::min(widths[i], width_of(cell)), ' ');
+    const bool last = i + 1 == columns_.size();
+    if (columns_[i].side == Side::right) out << padding;
+    out << cell;
+    if (columns_[i].side == Side::left && !last) out << padding;
+    out << (last ? "\n" : "  ");
+  }
+}
+
 void Table::print(std::ostream& out, const Palette& palette, std::string_view indent) const {
   std::vector<size_t> widths;
-  for (const Column& column : columns_) widths.push_back(column.title.size());
+  std::vector<std::string> titles;
+  for (const Column& column : columns_) {
+    widths.push_back(column.title.size());
+    titles.push_back(palette.faint(column.title));
+  }
   for (const auto& cells : rows_) {
     for (size_t i = 0; i < cells.size(); ++i) widths[i] = std::max(widths[i], width_of(cells[i]));
   }
-  const auto line = [&](const auto& cell_at) {
+  out << indent;
+  print_line(out, titles, widths);
+  for (const auto& cells : rows_) {
     out << indent;
-    for (size_t i = 0; i < columns_.size(); ++i) {
-      const std::string cell = cell_at(i);
-      const std::string padding(widths[i] - std::min(widths[i], width_of(cell)), ' ');
-      const bool last = i + 1 == columns_.size();
-      if (columns_[i].side == Side::right) {
-        out << padding << cell;
-      } else {
-        out << cell << (last ? "" : padding);
-      }
-      out << (last ? "\n" : "  ");
-    }
-  };
-  line([&](size_t i) { return palette.faint(columns_[i].title); });
-  for (const auto& cells : rows_) line([&](size_t i) { return i < cells.size() ? cells[i] : std::string(); });
+    print_line(out, cells, widths);
+  }
 }
 
 std::string human_bytes(double bytes) {

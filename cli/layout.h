@@ -38,6 +38,8 @@ class Table {
   void print(std::ostream& out, const Palette& palette, std::string_view indent = {}) const;
 
  private:
+  void print_line(std::ostream& out, const std::vector<std::string>& cells, const std::vector<size_t>& widths) const;
+
   std::vector<Column> columns_;
   std::vector<std::vector<std::string>> rows_;
 };

@@ -169,7 +169,8 @@ void fish_words(std::string& out, const CLI::App& app, const std::string& condit
   }
   for (const CLI::Option* option : app.get_options()) {
     for (const std::string& name : option->get_lnames()) {
-      out += prefix + " -l " + name + " -d " + shell_quoted(option->get_description()) + "\n";
+      out.append(prefix).append(" -l ").append(name).append(" -d ").append(shell_quoted(option->get_description()));
+      out += '\n';
     }
   }
 }

@@ -95,7 +95,9 @@ Result<> OwnCgroup::add(pid_t process) const { return write_pid(path_, std::to_s
 OwnCgroup::~OwnCgroup() {
   for (int i = 0; i < kMoves && ::rmdir(path_.c_str()) != 0 && errno == EBUSY; ++i) {
     std::ifstream processes(path_ + "/cgroup.procs");
-    for (std::string pid; std::getline(processes, pid);) (void)write_pid(parent_, pid);
+    for (std::string pid; std::getline(processes, pid);) {
+      if (const Result<> moved = write_pid(parent_, pid); !moved) break;  // it has ended meanwhile: look again
+    }
   }
 }
 

@@ -27,6 +27,7 @@ using nlohmann::json;
 constexpr int kCannotExecute = 126;
 constexpr int kNotFound = 127;
 constexpr int kDiedOfSignal = 128;
+constexpr int kNotAttached = 404;
 
 struct RunOptions {
   bool netns = false;
@@ -155,9 +156,10 @@ int run_captured(const Session& session, const RunOptions& options) {
   gate.close_end(1);
   const int ended = wait_for(child);
   if (failed != 0) return failed;
-  // Best effort: a daemon that went away meanwhile has detached everything itself.
-  (void)Client(session.socket)
-      .ask({"POST", std::string(wire::route::kDetach), json{{wire::key::kTarget, (*cgroup)->path()}}.dump()});
+  const json target{{wire::key::kTarget, (*cgroup)->path()}};
+  const auto detached = Client(session.socket).ask({"POST", std::string(wire::route::kDetach), target.dump()});
+  // A daemon that went away meanwhile has detached everything itself; one that was restarted knows nothing of it.
+  if (detached && detached->status / 100 != 2 && detached->status != kNotAttached) complain(session, *detached);
   return ended;
 }
 
