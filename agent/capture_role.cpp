@@ -95,13 +95,8 @@ Result<> Capture::listen_on(const ListenerSet& listeners) {
 }
 
 void Capture::apply(const GuardDecision& decision) {
-  const bool targets = !attachments_->list().empty();
-  const bool wanted = decision.attach && targets;
-  if (!targets) {
-    hook_->detach();
-  } else if (!wanted && hook_->attached()) {
-    hook_->stand_aside();
-  }
+  const bool wanted = decision.attach && !attachments_->list().empty();
+  if (!wanted && hook_->attached()) hook_->stand_aside();  // refresh() takes the rest away
   if (wanted && !hook_->attached() && !attach_links()) return;
   if (decision.redirect == hook_->armed()) return;
   if (decision.redirect) {
@@ -123,7 +118,13 @@ void Capture::refresh() {
     if (!attachment.options.transient || !attachment.cgroups.empty()) continue;
     if (auto detached = attachments_->detach(attachment.target); !detached) log::warn("{}", detached.error().text);
   }
-  if (fault_.empty() || attachments_->list().empty()) return;
+  if (attachments_->list().empty()) {
+    // Handshakes that were under way at the last detach are over when this is seen for the second time.
+    if (++looks_without_target_ == 2) hook_->detach();
+    return;
+  }
+  looks_without_target_ = 0;
+  if (fault_.empty()) return;
   if (auto attached = attach_links()) log::info("captured connections can be redirected again");
 }
 

@@ -61,6 +61,7 @@ class Capture {
 
   Nanoseconds deadline_;
   std::string ancestor_, own_;  // directories of cgroups
+  unsigned looks_without_target_ = 0;
   std::string fault_;
   std::unique_ptr<Hook> hook_;
   std::optional<Heartbeats> heartbeats_;

@@ -105,6 +105,8 @@ Served refuse(Session& session, Intake& intake) {
 uring::Task<Served> serve_request(Session& session) {
   Intake intake = session.captured() ? take_captured(session) : take_explicit(session);
   if (intake.probe) co_return Served{Exchange::State::again, OpaqueReason::none};
+  // A program that was captured while the hook went away: it can bear a reset, but not an answer of ours.
+  if (session.astray()) co_return Served{Exchange::State::reset, OpaqueReason::none};
   if (!intake.answer && !session.captured()) co_await reach_provider(session, intake);
   if (intake.answer) co_return refuse(session, intake);
   if (intake.tunnel) co_return Served{Exchange::State::opaque, OpaqueReason::connect};
@@ -128,6 +130,7 @@ uring::Task<Ending> without_head(Session& session, HeadState state) {
       co_return Ending::reset;
   }
   if (session.captured()) co_return co_await relay_opaque(session, OpaqueReason::malformed, {});
+  if (session.astray()) co_return Ending::reset;
   if (session.client->input() == nullptr) co_return Ending::finish;
   RecordDraft draft;
   draft.started = session.worker.loop().now();

@@ -30,6 +30,8 @@ class Session {
   // One from the pool that was idle for less than `pooled_limit`, or a new one.
   [[nodiscard]] bool obtain(const Endpoint& destination, Nanoseconds pooled_limit);
   [[nodiscard]] bool captured() const { return origin.has_value(); }
+  // Came to a worker's own port, where only redirected programs and the prober do, and nobody knows where it wanted to.
+  [[nodiscard]] bool astray() const { return role == ListenerRole::worker && !origin; }
   [[nodiscard]] bool connect_overdue() const {
     return upstream->connecting() && worker.loop().now() >= connect_deadline;
   }
