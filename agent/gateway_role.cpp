@@ -128,7 +128,7 @@ Result<> GatewayRole::start(ChannelMessage first) {
   LoadedGatewayConfig loaded = gateway_config_in(first.body, config.config_dir);
   note_skipped(loaded.diagnostics);
   failsafe_["failsafe"] = first.body.value("failsafe", json::object());
-  auto gateway = gateway::Gateway::create(*start, first.fds, std::move(loaded.config.domains));
+  auto gateway = gateway::Gateway::create(*start, first.fds, loaded.config.domains);
   if (!gateway) return std::unexpected(gateway.error());
   gateway_ = std::move(*gateway);
   if (auto running = gateway_->start(); !running) return running;

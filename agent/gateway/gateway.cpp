@@ -38,7 +38,7 @@ void pin_to_cpu(uint32_t index) {
 
 }  // namespace
 
-Result<std::unique_ptr<Gateway>> Gateway::create(GatewayStart start, std::vector<Fd>& fds, DomainLists domains) {
+Result<std::unique_ptr<Gateway>> Gateway::create(GatewayStart start, std::vector<Fd>& fds, const DomainLists& domains) {
   std::unique_ptr<Gateway> gateway(new Gateway);
   Shared& shared = gateway->shared_;
   shared.origins = OriginMap(map_fd(start, fds, map_name::origins));
@@ -78,18 +78,20 @@ Gateway::~Gateway() {
   for (std::thread& thread : threads_) thread.join();
 }
 
+void Gateway::run_worker(uint32_t index, std::promise<Result<>>& opened) {
+  pthread_setname_np(pthread_self(), fmt::format("worker-{}", index).c_str());
+  if (workers_.size() > 1) pin_to_cpu(index);
+  auto tell = [&opened](Result<> open) { opened.set_value(std::move(open)); };
+  auto outcome = workers_[index]->run(std::move(listeners_[index]), tell);
+  if (!outcome) log::error("worker {}: {}", index, outcome.error().text);
+}
+
 Result<> Gateway::start() {
   std::vector<std::future<Result<>>> opened;
   for (uint32_t index = 0; index < workers_.size(); ++index) {
     auto promise = std::make_shared<std::promise<Result<>>>();
     opened.push_back(promise->get_future());
-    threads_.emplace_back([this, index, promise] {
-      pthread_setname_np(pthread_self(), fmt::format("worker-{}", index).c_str());
-      if (workers_.size() > 1) pin_to_cpu(index);
-      auto outcome = workers_[index]->run(std::move(listeners_[index]),
-                                          [&promise](Result<> open) { promise->set_value(std::move(open)); });
-      if (!outcome) log::error("worker {}: {}", index, outcome.error().text);
-    });
+    threads_.emplace_back([this, index, promise] { run_worker(index, *promise); });
   }
   Result<> all;
   for (auto& each : opened) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <future>
 #include <memory>
 #include <span>
 #include <thread>
@@ -18,7 +19,7 @@ class Gateway {
   // `fds` in the order that GatewayStart says; it keeps those of the data path (worker, proxy and connect listeners,
   // maps) and leaves the others.
   [[nodiscard]] static Result<std::unique_ptr<Gateway>> create(GatewayStart start, std::vector<Fd>& fds,
-                                                               DomainLists domains);
+                                                               const DomainLists& domains);
   Gateway(const Gateway&) = delete;
   Gateway& operator=(const Gateway&) = delete;
   ~Gateway();  // ends everything at once if it has not ended
@@ -44,6 +45,7 @@ class Gateway {
 
  private:
   Gateway() = default;
+  void run_worker(uint32_t index, std::promise<Result<>>& opened);  // on its own thread
 
   Shared shared_;
   std::unique_ptr<Resolver> resolver_;

@@ -43,6 +43,10 @@ MonotonicTime head_deadline(const Session& session, bool begun) {
   return begun ? session.worker.loop().now() + captured_head_time : MonotonicTime::max();
 }
 
+bool may_hand_over(const Session& session) {
+  return session.worker.phase() == Phase::handing_over && !session.upstream_pinned;
+}
+
 uring::Task<HeadState> read_head(Session& session) {
   uring::Stream& client = *session.client;
   bool begun = client.input() != nullptr;
@@ -60,11 +64,9 @@ uring::Task<HeadState> read_head(Session& session) {
     }
     Phase phase = session.worker.phase();
     if (phase == Phase::ending) co_return HeadState::aborted;
-    if (phase == Phase::handing_over && idle && client.unsent() == 0 && !session.upstream_pinned &&
-        co_await hand_over(session)) {
-      co_return HeadState::handed_over;
-    }
-    if (phase == Phase::shutting_down && idle && client.unsent() == 0) co_return HeadState::ended;
+    bool at_rest = idle && client.unsent() == 0;
+    if (at_rest && phase == Phase::shutting_down) co_return HeadState::ended;
+    if (at_rest && may_hand_over(session) && co_await hand_over(session)) co_return HeadState::handed_over;
     if (session.worker.loop().now() >= deadline) co_return HeadState::timeout;
     client.wake_when_sent(client.unsent() >= unsent_limit || phase != Phase::serving);
     co_await session.waker.wait(deadline);

@@ -1,5 +1,6 @@
 #include "agent/gateway/routing.h"
 
+#include <algorithm>
 #include <optional>
 
 #include "flowengine/uri.h"
@@ -51,26 +52,32 @@ std::string percent_decoded(std::string_view text) {
   return out;
 }
 
-// Cuts one query parameter out of the target; returns its decoded value.
-std::optional<std::string> take_parameter(std::string& target, std::string_view name) {
+// Where the parameter `name` stands in the target: from behind its separator to the next one or the end.
+std::optional<std::pair<size_t, size_t>> find_parameter(std::string_view target, std::string_view name) {
   size_t begin = target.find('?');
-  while (begin != std::string::npos && begin + 1 < target.size()) {
-    size_t end = target.find('&', begin + 1);
-    std::string_view pair =
-        std::string_view(target).substr(begin + 1, end == std::string::npos ? end : end - begin - 1);
-    if (pair.substr(0, pair.find('=')) == name) {
-      std::string value = pair.size() > name.size() ? percent_decoded(pair.substr(name.size() + 1)) : std::string{};
-      // The separator that stays is the one in front, unless it is the question mark and others follow.
-      if (end == std::string::npos) {
-        target.erase(begin);
-      } else {
-        target.erase(begin + 1, end - begin);
-      }
-      return value;
-    }
+  while (begin != std::string_view::npos && begin + 1 < target.size()) {
+    size_t end = std::min(target.find('&', begin + 1), target.size());
+    std::string_view pair = target.substr(begin + 1, end - begin - 1);
+    if (pair.substr(0, pair.find('=')) == name) return std::pair{begin + 1, end};
     begin = end;
   }
   return std::nullopt;
+}
+
+// Cuts one query parameter out of the target; returns its decoded value.
+std::optional<std::string> take_parameter(std::string& target, std::string_view name) {
+  auto found = find_parameter(target, name);
+  if (!found) return std::nullopt;
+  auto [begin, end] = *found;
+  std::string_view pair = std::string_view(target).substr(begin, end - begin);
+  std::string value = pair.size() > name.size() ? percent_decoded(pair.substr(name.size() + 1)) : std::string{};
+  // The separator that stays is the one in front, unless this was the last parameter.
+  if (end == target.size()) {
+    target.erase(begin - 1);
+  } else {
+    target.erase(begin, end + 1 - begin);
+  }
+  return value;
 }
 
 void by_query(Route& route, const http::RequestHead& head) {

@@ -130,7 +130,7 @@ ProxyGateway::ProxyGateway(const Adjust& adjust, DomainLists domains) {
   std::vector<Fd> fds;
   fds.push_back(listen_on_loopback(address_));
   start.listeners.push_back({ListenerRole::proxy, 0, address_});
-  auto created = gateway::Gateway::create(std::move(start), fds, std::move(domains));
+  auto created = gateway::Gateway::create(std::move(start), fds, domains);
   REQUIRE(created);
   gateway_ = std::move(*created);
   REQUIRE(gateway_->start());
