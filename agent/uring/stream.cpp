@@ -13,6 +13,14 @@ namespace {
 
 void set_option(int fd, int level, int name, int value) { setsockopt(fd, level, name, &value, sizeof value); }
 
+// The ring calls a connect complete that the kernel has given up because of an ICMP error after a repeated SYN (seen on
+// Linux 6.18): the error is still with the socket.
+int error_behind_success(int fd) {
+  int error = 0;
+  socklen_t length = sizeof error;
+  return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) == 0 ? error : errno;
+}
+
 }  // namespace
 
 void StreamRelease::operator()(Stream* stream) const noexcept { stream->release(); }
@@ -59,8 +67,8 @@ void Stream::connected(Operation& operation, int32_t result, uint32_t) {
     self.finish_release();
     return;
   }
-  if (result < 0) {
-    self.fail(-result);
+  if (const int error = result < 0 ? -result : error_behind_success(self.fd()); error != 0) {
+    self.fail(error);
     return;
   }
   self.receive_more();

@@ -18,15 +18,17 @@ def run_in(world, lunard, cgroup_path, argv, env=None):
 
 
 def test_a_line_names_pid_comm_exe_uid_and_cgroup(lunard, world):
-    script = "import os, urllib.request; print(os.getpid()); urllib.request.urlopen('%s').read()" % URL
-    outcome, cgroup = world.run([sys.executable, "-c", script], captured=True)
-    [line] = lunard.lines_of(cgroup, at_least=1)
+    # Lives until its line is there: the file of a program that has ended can no longer be found out.
+    script = "import sys, urllib.request; urllib.request.urlopen('%s').read(); sys.stdin.read()" % URL
+    client = world.start_client([sys.executable, "-c", script], captured=True)
+    [line] = lunard.lines_of(client.cgroup, at_least=1)
+    assert client.finish() == 0
     process = line["process"]
-    assert process["pid"] == int(outcome.stdout)
+    assert process["pid"] == client.pid
     assert process["comm"] == "python3"
     assert process["exe"] == os.path.realpath(sys.executable)
     assert process["uid"] == 0
-    assert process["cgroup"] == cgroup.name
+    assert process["cgroup"] == client.cgroup.name
 
 
 def test_the_uid_is_that_of_the_caller(lunard, world):

@@ -27,9 +27,12 @@ def test_a_stop_leaves_no_program_link_map_listener_process_or_socket(make_lunar
 def test_detaching_everything_leaves_the_traffic_direct(make_lunard, world):
     lunard = make_lunard()
     lunard.attach(world.captured)
+    held = [item for item in leftovers.held_by([lunard.supervisor_pid]) if item[0] == "link"]
+    assert held
     lunard.detach(world.captured)
     _, cgroup = world.run(["curl", "-sS", URL], captured=True)
     assert lunard.lines_of(cgroup) == []
+    wait_until(lambda: not leftovers.still_in_kernel(set(held)), 5, "the links go once no handshake can be under way")
 
 
 def test_attachments_are_restored_at_the_next_start(make_lunard, world):

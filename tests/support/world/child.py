@@ -17,6 +17,7 @@ class Outcome:
 class Child:
     def __init__(self, argv, *, namespace, cgroup, log=None, env=None):
         self.argv = [str(arg) for arg in argv]
+        self.cgroup = cgroup
         full = cgroup.entered_by(namespace.enter(self.argv))
         self.log_path = Path(log) if log else None
         out = open(self.log_path, "ab") if log else subprocess.DEVNULL

@@ -41,5 +41,9 @@ def still_in_kernel(held):
 
 
 def _bpftool(*arguments):
-    done = subprocess.run(["bpftool", "--json", *arguments], capture_output=True, text=True, check=True)
-    return json.loads(done.stdout or "[]")
+    for _ in range(10):
+        done = subprocess.run(["bpftool", "--json", *arguments], capture_output=True, text=True)
+        if done.returncode == 0:
+            return json.loads(done.stdout or "[]")
+    # It fails when an object goes away between being listed and being opened; not ten times in a row.
+    raise RuntimeError(f"bpftool {' '.join(arguments)}: {done.stdout} {done.stderr}")

@@ -111,7 +111,7 @@ class World:
                         for a in addresses.local_addresses())
         batch += f"route add blackhole {addresses.SILENT}\nroute add unreachable {addresses.UNREACHABLE}\n"
         self.net.run("ip", "-batch", "-", input=batch)
-        self.net.run("sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward")
+        self.net.run("sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward; echo 0 > /proc/sys/net/ipv4/icmp_ratelimit")
         for target in addresses.NAMES["refusing.example.com"]:
             self._await_route(target)
 
