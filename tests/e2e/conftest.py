@@ -14,6 +14,7 @@ from clients import Builds, Matrix, missing_programs  # noqa: E402
 from internet import Internet  # noqa: E402
 from lunards import Lunards, shared_lunard  # noqa: E402
 from world import leftovers  # noqa: E402
+from world.deadline import wait_until  # noqa: E402
 from world.world import World  # noqa: E402
 
 LIMIT = 120
@@ -50,7 +51,8 @@ def world():
         yield world
     finally:
         world.close()
-    assert not leftovers.processes_in(spaces)
+    # A process that was ended leaves its namespace only when the kernel has buried it.
+    wait_until(lambda: not leftovers.processes_in(spaces), 5, "no process is left in the namespaces")
     assert not world.cgroup.path.exists()
     assert not leftovers.mounts_below(world.directory)
 
