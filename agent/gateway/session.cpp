@@ -103,6 +103,7 @@ uring::Task<bool> hand_over(Session& session) {
   while (!client.paused()) co_await session.waker.wait(MonotonicTime::max());
   if (client.input() != nullptr || client.end_seen() || client.error() != 0 || client.unsent() > 0) {
     client.resume();
+    session.waker.signal();  // what arrived was announced to the wait above, and will not be again
     co_return false;
   }
   if (!send_client(session.worker.handover_socket(), client.fd(), session.role)) {
