@@ -1,4 +1,4 @@
-// What is captured: named targets, the cgroups that they stand for now, and the hook's policies for those. A target
+// What is captured: named targets, the cgroups that they stand for, and the hook's policies for those. A target
 // outlives its cgroup: when systemd recreates it, inotify tells, and the new one is captured at once.
 #pragma once
 

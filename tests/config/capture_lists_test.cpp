@@ -7,7 +7,7 @@ using namespace lunar;
 namespace {
 
 const IpAddress inside = IpAddress::parse("198.18.5.1").value();
-const IpAddress outside = IpAddress::parse("203.0.113.1").value();
+const IpAddress outside = IpAddress::parse("2001:db8::9").value();
 
 CaptureLists lists(std::vector<std::string> allow, std::vector<std::string> block) {
   return CaptureLists::create(allow, block).value();
