@@ -47,6 +47,13 @@ bool may_hand_over(const Session& session) {
   return session.worker.phase() == Phase::handing_over && !session.upstream_pinned;
 }
 
+// Why no further head is waited for; `waiting`: no reason.
+HeadState reason_to_end(const Session& session, bool at_rest, MonotonicTime deadline) {
+  if (session.worker.phase() == Phase::ending) return HeadState::aborted;
+  if (session.worker.phase() == Phase::shutting_down && at_rest) return HeadState::ended;
+  return session.worker.loop().now() >= deadline ? HeadState::timeout : HeadState::waiting;
+}
+
 uring::Task<HeadState> read_head(Session& session) {
   uring::Stream& client = *session.client;
   bool begun = client.input() != nullptr;
@@ -62,13 +69,10 @@ uring::Task<HeadState> read_head(Session& session) {
       begun = !idle;
       deadline = head_deadline(session, begun);
     }
-    Phase phase = session.worker.phase();
-    if (phase == Phase::ending) co_return HeadState::aborted;
     bool at_rest = idle && client.unsent() == 0;
-    if (at_rest && phase == Phase::shutting_down) co_return HeadState::ended;
     if (at_rest && may_hand_over(session) && co_await hand_over(session)) co_return HeadState::handed_over;
-    if (session.worker.loop().now() >= deadline) co_return HeadState::timeout;
-    client.wake_when_sent(client.unsent() >= unsent_limit || phase != Phase::serving);
+    if (HeadState end = reason_to_end(session, at_rest, deadline); end != HeadState::waiting) co_return end;
+    client.wake_when_sent(client.unsent() >= unsent_limit || session.worker.phase() != Phase::serving);
     co_await session.waker.wait(deadline);
   }
 }

@@ -39,7 +39,9 @@ void AccessLog::add(std::string_view line, WallTime now) {
   buffer_ += '\n';
   ++buffered_lines_;
   buffered_lost_ += std::exchange(lost_, 0);
-  if (buffer_.size() >= kBufferLimit) (void)flush(now);
+  if (buffer_.size() < kBufferLimit) return;
+  // Lines that could not be written are counted; the timed flush is the one that tells.
+  [[maybe_unused]] const auto written = flush(now);
 }
 
 void AccessLog::note_lost(uint64_t lines) {
