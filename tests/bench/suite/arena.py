@@ -81,10 +81,10 @@ class Arena:
     def _take_priority(self):
         """Nice values count inside a session's autogroup only; it is the group that competes with other sessions."""
         group = pathlib.Path("/proc/self/autogroup")
-        if group.exists():
-            before = group.read_text().split()[-1]
+        before = group.read_text().split() if group.exists() else []
+        if before:  # empty where the process is in no group of its own
             group.write_text(str(NICE))
-            self._undo.callback(group.write_text, before)
+            self._undo.callback(group.write_text, before[-1])
 
     @staticmethod
     def _set_kernel_limits(netns):
