@@ -30,7 +30,7 @@ struct NamedFd {
 
 // Fixed when the programs are loaded.
 struct HookConstants {
-  Nanoseconds syn_timeout = std::chrono::milliseconds(200);  // first SYN retransmission of a redirected connect
+  Nanoseconds syn_timeout = std::chrono::milliseconds(20);  // first SYN retransmission of a redirected connect
   uint32_t flow_entries = 0;                                 // connects under way; 0: by the number of CPUs
 };
 

@@ -210,7 +210,7 @@ TEST_CASE("hook: a lost SYN trips the breaker: the next connects go direct, unti
   });
   command("nft delete table inet lunar-test");
   CHECK(lost.error == ETIMEDOUT);
-  CHECK(lost.elapsed_ns < 900'000'000);  // two SYNs 200 ms and 400 ms apart instead of 1 s and 2 s
+  CHECK(lost.elapsed_ns < 900'000'000);  // its few SYNs are sent some 20 ms apart instead of 1 s and more
   CHECK(stage.grown(LUNAR_SYN_LOST) >= 1);
   CHECK(stage.hook->breaker_open(monotonic_now()));
   stage.mark();
