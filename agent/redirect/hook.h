@@ -31,7 +31,7 @@ struct NamedFd {
 // Fixed when the programs are loaded.
 struct HookConstants {
   Nanoseconds syn_timeout = std::chrono::milliseconds(20);  // first SYN retransmission of a redirected connect
-  uint32_t flow_entries = 0;                                 // connects under way; 0: by the number of CPUs
+  uint32_t flow_entries = 0;                                // connects under way; 0: by the number of CPUs
 };
 
 struct HookLimits {

@@ -69,6 +69,7 @@ TEST_CASE("acceptor: accepts what waited before it started and what comes later,
 }
 
 TEST_CASE("acceptor: thousands that come at once are all served") {
+  allow_descriptors(8192);
   Ground ground;
   Door door(ground);
   std::vector<Fd> clients;
