@@ -149,6 +149,15 @@ LUNAR_INLINE enum lunar_reason ask_listener(struct lunar_request* rq, const stru
   return reason;
 }
 
+/* As lunard counts processes: in its own pid namespace. 0: a process that this namespace does not see. */
+static __always_inline __u32 current_pid(void) {
+  struct bpf_pidns_info seen = {};
+  if (!pid_namespace_inode) return bpf_get_current_pid_tgid() >> 32;
+  if (!have_namespace_pid) return 0;
+  if (bpf_get_ns_current_pid_tgid(pid_namespace_device, pid_namespace_inode, &seen, sizeof seen) != 0) return 0;
+  return seen.tgid;
+}
+
 /* Typed pointers are read in place; bpf_probe_read_kernel() would cost 190 ns for the same two words. */
 static __always_inline __u64 process_start(void) {
   struct task_struct* task;
@@ -200,7 +209,7 @@ LUNAR_INLINE __u32 remember(struct lunar_request* rq) {
   origin->port = rq->port;
   origin->listener = rq->listener;
   origin->listener_port = rq->worker_port;
-  origin->pid = bpf_get_current_pid_tgid() >> 32;
+  origin->pid = current_pid();
   origin->uid = (__u32)bpf_get_current_uid_gid();
   origin->mark = sk->mark;
   origin->cgroup_id = bpf_get_current_cgroup_id();

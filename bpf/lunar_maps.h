@@ -8,6 +8,9 @@
 const volatile __u32 syn_timeout_jiffies = 0; /* 0: the kernel's own first retransmission time */
 const volatile __u32 have_task = 0;           /* bpf_get_current_task_btf() may be called (Linux >= 5.11) */
 const volatile __u32 have_mptcp = 0;          /* bpf_skc_to_mptcp_sock() exists (Linux >= 5.19) */
+const volatile __u32 have_namespace_pid = 0;  /* bpf_get_ns_current_pid_tgid() may be called here (Linux >= 6.10) */
+const volatile __u64 pid_namespace_device = 0;
+const volatile __u64 pid_namespace_inode = 0; /* lunard's; 0: the first one, whose numbers the kernel gives anyway */
 
 struct {
   __uint(type, BPF_MAP_TYPE_ARRAY);

@@ -214,7 +214,7 @@ Result<std::unique_ptr<Attachments>> Attachments::open(Hook& hook, NetnsListener
   if (!tree) return std::unexpected(tree.error());
   const std::string root = tree->directory("");
   // Only the real root of the hierarchy has no type.
-  const bool levels_known = !std::filesystem::exists(root + "/cgroup.type");
+  const bool levels_known = cgroup::shows_whole_tree(root);
   auto state =
       std::unique_ptr<State>(new State{hook, netns, std::move(places), std::move(*tree), {}, {}, levels_known});
   State& s = *state;

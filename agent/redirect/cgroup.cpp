@@ -91,6 +91,9 @@ unsigned level_of(std::string_view path) {
   return level;
 }
 
+// The root cgroup alone has no type.
+bool shows_whole_tree(const std::string& mount) { return !fs::exists(mount + "/cgroup.type"); }
+
 std::vector<uint32_t> pids_below(const std::string& directory) {
   std::vector<uint32_t> pids;
   const auto read = [&pids](const fs::path& cgroup) {

@@ -16,7 +16,10 @@ namespace lunar::cgroup {
 [[nodiscard]] Result<uint64_t> id_of(const std::string& directory);
 // Below the mount; walks the tree until it meets the cgroup. "" when it has been removed.
 [[nodiscard]] std::string path_of_id(const std::string& mount, uint64_t id);
-[[nodiscard]] unsigned level_of(std::string_view path);                        // "/" 0, "/a.slice" 1
+[[nodiscard]] unsigned level_of(std::string_view path);  // "/" 0, "/a.slice" 1
+// Whether the mount shows the root of all cgroups, so that levels below it are those that the kernel counts. In a
+// cgroup namespace they are not.
+[[nodiscard]] bool shows_whole_tree(const std::string& mount);
 [[nodiscard]] std::vector<uint32_t> pids_below(const std::string& directory);  // including descendants
 [[nodiscard]] bool populated(const std::string& directory);
 

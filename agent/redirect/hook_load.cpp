@@ -1,6 +1,8 @@
 // Open → constants → load, and the naming of what results.
 #include <bpf/libbpf.h>
 #include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <time.h>
 
 #include <algorithm>
@@ -52,10 +54,21 @@ bool has_call(bpf_func_id function) {
   return libbpf_probe_bpf_helper(BPF_PROG_TYPE_CGROUP_SOCK_ADDR, function, nullptr) == 1;
 }
 
+// A process has another number in each pid namespace; the right one for us is that under which /proc knows it.
+void set_pid_namespace(redirect_bpf& skeleton) {
+  constexpr ino_t first_pid_namespace = 0xEFFFFFFC;  // PROC_PID_INIT_INO
+  struct stat own{};
+  if (stat("/proc/self/ns/pid", &own) != 0 || own.st_ino == first_pid_namespace) return;
+  skeleton.rodata->pid_namespace_inode = own.st_ino;
+  skeleton.rodata->pid_namespace_device = static_cast<__u64>(major(own.st_dev)) << 20 | minor(own.st_dev);
+  skeleton.rodata->have_namespace_pid = has_call(BPF_FUNC_get_ns_current_pid_tgid);
+}
+
 void set_constants(redirect_bpf& skeleton, const HookConstants& constants) {
   skeleton.rodata->syn_timeout_jiffies = jiffies_of(constants.syn_timeout);
   skeleton.rodata->have_task = has_call(BPF_FUNC_get_current_task_btf);
   skeleton.rodata->have_mptcp = has_call(BPF_FUNC_skc_to_mptcp_sock);
+  set_pid_namespace(skeleton);
   const auto cpus = static_cast<uint32_t>(std::max(libbpf_num_possible_cpus(), 1));
   const uint32_t flows = constants.flow_entries != 0 ? constants.flow_entries : cpus * flow_entries_per_cpu;
   (void)bpf_map__set_max_entries(skeleton.maps.flows, std::max<uint32_t>(flows, 4096));

@@ -43,7 +43,7 @@ struct HelperCall {
   std::string_view remedy;
 };
 
-constexpr std::array<HelperCall, 8> helper_calls{{
+constexpr std::array<HelperCall, 9> helper_calls{{
     {BPF_PROG_TYPE_CGROUP_SOCK_ADDR, BPF_FUNC_sk_lookup_tcp, "bpf_sk_lookup_tcp", true,
      "Linux 5.10 or later is needed"},
     {BPF_PROG_TYPE_CGROUP_SOCK_ADDR, BPF_FUNC_sk_storage_get, "bpf_sk_storage_get", true,
@@ -60,6 +60,8 @@ constexpr std::array<HelperCall, 8> helper_calls{{
      "without it a program's start time is read from /proc, later than its connect"},
     {BPF_PROG_TYPE_CGROUP_SOCK_ADDR, BPF_FUNC_skc_to_mptcp_sock, "bpf_skc_to_mptcp_sock", false,
      "without it (Linux < 5.19) MPTCP sockets see the gateway as their peer"},
+    {BPF_PROG_TYPE_CGROUP_SOCK_ADDR, BPF_FUNC_get_ns_current_pid_tgid, "bpf_get_ns_current_pid_tgid", false,
+     "without it (Linux < 6.10) a lunard inside a container does not know the callers' processes"},
 }};
 
 uint64_t effective_capabilities() {

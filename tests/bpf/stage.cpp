@@ -106,7 +106,9 @@ uint64_t CgroupScope::make(const std::string& name) const {
 
 void CgroupScope::remove(const std::string& name) const { must_be_ok(rmdir(directory(name).c_str()), "rmdir"); }
 
-unsigned CgroupScope::level(const std::string& name) const { return cgroup::level_of(path_ + name); }
+unsigned CgroupScope::level(const std::string& name) const {
+  return cgroup::shows_whole_tree(mount_) ? cgroup::level_of(path_ + name) : LUNAR_MAX_LEVELS;
+}
 
 void enter_cgroup(const std::string& directory) {
   std::ofstream out(directory + "/cgroup.procs");

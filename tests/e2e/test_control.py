@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from world.deadline import wait_until
 from world.lunard import ADMIN, ask
 
 CAPTURED_URL = "http://raw.example.com/hello"
@@ -87,10 +88,9 @@ def test_a_cgroup_below_an_attached_one_that_is_made_again_is_captured_again(lun
 
 def test_attach_by_pid_captures_the_cgroup_of_the_process(lunard, world):
     sleeper = world.start_client(["sleep", "60"], captured=False)
-    from pathlib import Path
-    cgroup = Path(f"/proc/{sleeper.pid}/cgroup").read_text().split("0::")[1].strip()
+    wait_until(lambda: sleeper.pid in sleeper.cgroup.pids(), 5, "the process in its cgroup")
     assert lunard.lunarctl("attach", "--pid", str(sleeper.pid)).status == 0
-    assert cgroup in lunard.lunarctl("--json", "attachments").stdout
+    assert sleeper.cgroup.name in lunard.lunarctl("--json", "attachments").stdout
     assert lunard.lunarctl("detach", "--pid", str(sleeper.pid)).status == 0
     sleeper.stop()
 
