@@ -113,6 +113,11 @@ async def chunked(x):
                 b"0\r\nX-Checksum: 4711\r\nX-Later: yes\r\n\r\n")
 
 
+async def trailers(x):
+    await x.raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Checksum\r\n\r\n"
+                b"5\r\nhello\r\n" b"10\r\n0123456789abcdef\r\n" b"0\r\nX-Checksum: 4711\r\n\r\n")
+
+
 async def upload(x):
     digest, size, trouble = hashlib.sha256(), 0, None
     async for piece in x.body():
@@ -236,7 +241,7 @@ async def switch(x):
 
 BEHAVIOURS = {
     "hello": hello, "status": status, "headers": headers, "head": head, "peer": peer, "bytes": send_bytes,
-    "chunked": chunked, "upload": upload, "reject": reject, "early": early, "http10": http10, "close": close,
+    "chunked": chunked, "trailers": trailers, "upload": upload, "reject": reject, "early": early, "http10": http10, "close": close,
     "close-mid": close_mid, "chunked-cut": chunked_cut, "reset-mid": reset_mid, "reset-before": reset_before,
     "close-before": close_before, "malformed": malformed, "bad-length": bad_length, "slow": slow,
     "silence": silence, "no-content": no_content, "not-modified": not_modified, "redirect": redirect,
