@@ -1,5 +1,6 @@
 #include "agent/uring/ring.h"
 
+#include <atomic>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -14,10 +15,16 @@ void ignore_completion(Operation&, int32_t, uint32_t) {}
 // For requests whose own completion says nothing that is not known otherwise.
 Operation ignored{&ignore_completion};
 
+// A ring may be mapped where another thread's was. The kernel orders the two, but liburing maps by system calls of its
+// own, which ThreadSanitizer does not see: so this orders them once more.
+std::atomic<uint32_t> unmapped{0};
+
 }  // namespace
 
 Ring::~Ring() {
-  if (open_) io_uring_queue_exit(&ring_);
+  if (!open_) return;
+  unmapped.fetch_add(1, std::memory_order_release);
+  io_uring_queue_exit(&ring_);
 }
 
 Result<> Ring::open(unsigned entries) {
@@ -31,6 +38,7 @@ Result<> Ring::open(unsigned entries) {
     return fail("cannot create an io_uring: " + (why.empty() ? std::string(strerror(-error)) : why), -error);
   }
   open_ = true;
+  (void)unmapped.load(std::memory_order_acquire);
   // One reference to the ring's file less per system call; kernels that refuse it work without.
   io_uring_register_ring_fd(&ring_);
   return {};
