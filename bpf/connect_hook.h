@@ -149,7 +149,7 @@ LUNAR_INLINE enum lunar_reason ask_listener(struct lunar_request* rq, const stru
   return reason;
 }
 
-/* As lunard counts processes: in its own pid namespace. 0: a process that this namespace does not see. */
+/* As lunard counts processes: in its own pid namespace. 0: a process of another one, also of one below it. */
 static __always_inline __u32 current_pid(void) {
   struct bpf_pidns_info seen = {};
   if (!pid_namespace_inode) return bpf_get_current_pid_tgid() >> 32;

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <filesystem>
 #include <map>
 #include <optional>
 
@@ -213,7 +212,6 @@ Result<std::unique_ptr<Attachments>> Attachments::open(Hook& hook, NetnsListener
   auto tree = CgroupTree::watch(places.cgroup_root);
   if (!tree) return std::unexpected(tree.error());
   const std::string root = tree->directory("");
-  // Only the real root of the hierarchy has no type.
   const bool levels_known = cgroup::shows_whole_tree(root);
   auto state =
       std::unique_ptr<State>(new State{hook, netns, std::move(places), std::move(*tree), {}, {}, levels_known});
