@@ -21,13 +21,17 @@ require_root_on_debian() {
 
 listed() { sed -e 's/#.*//' -e '/^[[:space:]]*$/d' "${@/#/$packaging/debian-packages/}"; }
 
+# Everything that is installed, and what it provides: another vendor's nodejs brings npm, and conflicts with Debian's.
+installed_packages() {
+  dpkg-query -W -f '${db:Status-Status}, ${Package}, ${Provides}\n' | sed -n 's/^installed, //p' |
+    tr ',' '\n' | sed -e 's/(.*//' -e 's/[[:space:]]//g' | sort -u
+}
+
 # Installs the packages of the named lists that are missing. Services among them are not started: they would take
 # ports and memory of this machine for programs that only tests want, each on its own.
 install_listed() {
-  local package missing=()
-  while read -r package; do
-    [[ $(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null) == installed ]] || missing+=("$package")
-  done < <(listed "$@")
+  local missing
+  mapfile -t missing < <(comm -23 <(listed "$@" | sort -u) <(installed_packages))
   [[ ${#missing[@]} -gt 0 ]] || return 0
   say "installing ${#missing[@]} Debian packages: ${missing[*]}"
   local log

@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "agent/base/endpoint.h"
-#include "agent/config/host_pattern.h"
 #include "flowengine/result.h"
+#include "flowengine/spec/host_pattern.h"
 
 namespace lunar {
 

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "agent/config/domain_lists.h"
-#include "agent/config/host_pattern.h"
+#include "flowengine/compile/gateway_spec.h"
 #include "flowengine/diagnostic.h"
 
 namespace lunar {
@@ -22,20 +22,10 @@ struct ClientCertificate {  // mTLS[]: presented to the provider `domain`
 };
 
 struct ProviderTls {  // provider_tls[]
-  enum class Version : uint8_t { tls12, tls13 };
   HostPattern domain;
   bool tls_verify = true;
   std::string ca;
-  Version min_version = Version::tls12;
-};
-
-struct FileExporter {
-  std::string id = "file", dir = "/var/log/lunar", name = "har.ndjson";
-  uint32_t max_size_mb = 10, max_files = 3;
-};
-
-struct TraceExporter {
-  std::string id, endpoint;  // endpoint as URL
+  TlsVersion min_version = TlsVersion::tls12;
 };
 
 struct GatewayConfig {
@@ -56,6 +46,8 @@ struct LoadedGatewayConfig {
   Diagnostics diagnostics;
 };
 
+// What the specification names: relative paths start at `root`, and files are checked for being readable.
+[[nodiscard]] LoadedGatewayConfig resolve_gateway_config(const GatewaySpec& spec, const std::string& root);
 // `root` is the configuration root, from which relative paths start; named files are checked for being readable.
 [[nodiscard]] LoadedGatewayConfig read_gateway_config(std::string_view text, const std::string& root);
 // The file gateway_config.yaml below `root`; a missing file is an empty one.

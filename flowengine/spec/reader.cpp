@@ -53,13 +53,16 @@ std::optional<bool> to_boolean(std::string_view text) {
 
 std::string number_text(double value) {
   std::array<char, 32> out;
-  auto [end, error] = std::to_chars(out.data(), out.data() + out.size(), value);
+  const bool plain = value == std::floor(value) && std::abs(value) < 1e15;
+  auto [end, error] = plain ? std::to_chars(out.data(), out.data() + out.size(), value, std::chars_format::fixed)
+                            : std::to_chars(out.data(), out.data() + out.size(), value);
   return {out.data(), end};
 }
 
 template <class Number>
 std::string range_text(Range<Number> range, std::string (*text)(Number)) {
   bool open = range.high == std::numeric_limits<Number>::max();
+  if (range.low > 0 && range.low < 1e-6) return "above 0" + (open ? "" : " and at most " + text(range.high));
   return open ? text(range.low) + " or more" : "between " + text(range.low) + " and " + text(range.high);
 }
 

@@ -43,6 +43,8 @@ class Reader {
   // A warning for every key that is not among `known`.
   void warn_unknown_keys(const Value& map, std::span<const std::string_view> known);
 
+  [[nodiscard]] std::string_view file() const { return file_; }
+  void note(Position at, std::string_view id, std::string text) { add(at, Severity::note, id, std::move(text)); }
   void error(Position at, std::string_view id, std::string text) { add(at, Severity::error, id, std::move(text)); }
   void warn(Position at, std::string_view id, std::string text) { add(at, Severity::warning, id, std::move(text)); }
 

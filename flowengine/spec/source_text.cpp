@@ -50,8 +50,12 @@ std::string_view SourceText::line(size_t index) const {
 
 Position SourceText::position(size_t line_index, size_t byte_column) const {
   std::string_view before = line(line_index).substr(0, byte_column);
-  auto tails = std::ranges::count_if(before, [](char c) { return continues(static_cast<unsigned char>(c)); });
-  size_t column = byte_column - static_cast<size_t>(tails);
+  // Mostly asked from left to right: a file in one long line would take quadratic time otherwise.
+  if (line_index != counted_.line || before.size() < counted_.bytes) counted_ = {.line = line_index};
+  auto tails = std::ranges::count_if(before.substr(counted_.bytes),
+                                     [](char c) { return continues(static_cast<unsigned char>(c)); });
+  counted_ = {.line = line_index, .bytes = before.size(), .tails = counted_.tails + static_cast<size_t>(tails)};
+  size_t column = byte_column - counted_.tails;
   return {static_cast<uint32_t>(line_index + 1), static_cast<uint32_t>(column + 1)};
 }
 

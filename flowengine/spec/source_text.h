@@ -22,6 +22,10 @@ class SourceText {
  private:
   std::string_view text_;
   std::vector<size_t> starts_;
+  struct Counted {
+    size_t line = 0, bytes = 0, tails = 0;  // continuation bytes among the first `bytes` of a line
+  };
+  mutable Counted counted_;
 };
 
 // Offset of the first byte that is not UTF-8, or npos.

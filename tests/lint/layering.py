@@ -9,13 +9,13 @@ ROWS = {
     "flowengine": 0, "bpf": 0,
     "agent/base": 1,
     "agent/uring": 2, "agent/http": 2, "agent/config": 2,
-    "agent/redirect": 3, "agent/net": 3, "agent/state": 3,
+    "agent/redirect": 3, "agent/net": 3, "agent/state": 3, "agent/script": 3,
     "agent/gateway": 4, "agent/admin": 4, "agent/failsafe": 4, "agent/console": 4,
     "agent": 5,  # main.cpp and the composition files beside it
     "cli": 5,
 }
 BPF_EXPORTS = {"bpf/lunar_abi.h"}
-CLI_EXPORTS = {"agent/admin/wire.h"}
+CLI_EXPORTS = {"agent/admin/wire.h", "agent/config/config_folder.h"}
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.M)
 GENERATED = re.compile(r"\.skel\.h$")
 
@@ -24,10 +24,13 @@ HOMES = {
     r"bpf/(bpf|libbpf)\.h|.*\.skel\.h": {"agent/redirect"},
     r"liburing\.h|liburing/.*": {"agent/uring"},
     r"netlink/.*": {"agent/redirect"},
-    r"openssl/.*": {"agent/net", "agent/admin"},
+    r"openssl/.*": {"agent/net", "agent/admin", "flowengine"},
+    r"duktape\.h": {"flowengine", "agent/script"},
+    r"zlib\.h|zstd\.h|brotli/.*": {"agent/http"},
     r"re2/.*": {"agent/config", "flowengine"},
     r"yaml-cpp/.*": {"flowengine", "agent/config"},
-    r"seccomp\.h|linux/landlock\.h|sys/capability\.h": {"agent/failsafe"},
+    r"seccomp\.h": {"agent/failsafe", "agent/script"},
+    r"linux/landlock\.h|sys/capability\.h": {"agent/failsafe"},
     r"spdlog/.*": {"agent/base"},
     r"CLI/.*": {"agent", "cli", "agent/config"},
     r"systemd/.*": {"agent/base", "agent/failsafe", "agent/admin"},
@@ -56,7 +59,7 @@ def fault(here: str, included: str) -> str:
     if there == "bpf" and included not in BPF_EXPORTS:
         return "is not exported by bpf, which exports lunar_abi.h alone"
     if here == "cli" and there != "flowengine" and included not in CLI_EXPORTS:
-        return "is not for cli, which includes agent/admin/wire.h and flowengine alone"
+        return f"is not for cli, which includes {' and '.join(sorted(CLI_EXPORTS))} and flowengine alone"
     if ROWS[here] == 0:
         return f"is not for {here}, which includes its own files alone"
     if ROWS[there] >= ROWS[here]:

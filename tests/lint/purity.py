@@ -6,7 +6,9 @@ from pathlib import Path
 
 from tree import Finding
 
-PURE = {"flowengine/liblunar_flowengine.a": "flowengine", "agent/http/liblunar_http.a": "agent/http"}
+PURE = {"flowengine/liblunar_flowengine.a": "flowengine", "flowengine/liblunar_flows.a": "flowengine",
+        "flowengine/expr/liblunar_expr.a": "flowengine/expr", "flowengine/quota/liblunar_quota.a": "flowengine/quota",
+        "flowengine/tokens/liblunar_tokens.a": "flowengine/tokens", "agent/http/liblunar_http.a": "agent/http"}
 EFFECTS = {
     "sockets": r"socket|socketpair|bind|listen|accept4?|connect|send(to|msg)?|recv(from|msg)?|getaddrinfo|getsockopt|"
                r"setsockopt|shutdown",
