@@ -1,0 +1,174 @@
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+#include <doctest/doctest.h>
+#include <csignal>
+#include <ctime>
+#include <thread>
+
+#include "tests/script/script_host.h"
+
+using namespace lunar;
+using namespace lunar::testing;
+
+namespace {
+
+double cpu_of_children() {
+  rusage usage{};
+  getrusage(RUSAGE_CHILDREN, &usage);
+  const auto seconds = [](const timeval& time) {
+    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
+  };
+  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
+}
+
+double cpu_milliseconds(pid_t process) {
+  clockid_t clock{};
+  timespec time{};
+  REQUIRE(clock_getcpuclockid(process, &clock) == 0);
+  REQUIRE(clock_gettime(clock, &time) == 0);
+  return static_cast<double>(time.tv_sec) * 1e3 + static_cast<double>(time.tv_nsec) / 1e6;
+}
+
+std::string body_of(const ScriptReply& reply) {
+  return reply.success ? nlohmann::json::parse(reply.text)["body"].get<std::string>() : reply.text;
+}
+
+// Milliseconds of CPU time that the host and its workers spend on a call.
+double cost(std::string_view script, std::string_view document, int calls) {
+  const double before = cpu_of_children();
+  {
+    Scripts scripts;
+    for (int i = 0; i < calls; ++i) REQUIRE(scripts.request(script, document).success);
+  }
+  return (cpu_of_children() - before) * 1000 / calls;
+}
+
+}  // namespace
+
+TEST_CASE("script host: it ends when its channel is closed, and its workers with it") {
+  ScriptHostProcess host;
+  WaitingClient client(host.connect());
+  CHECK(client.run({.script = "", .request = "{}", .response = {}}).success);
+  const auto workers = host.workers();
+  CHECK(workers.size() == 2);
+  CHECK(host.stop() == 0);
+  CHECK_FALSE(client.receive());
+  for (const pid_t worker : workers) CHECK(kill(worker, 0) != 0);
+}
+
+TEST_CASE("script host: many calls of several clients are in flight, and each gets its own reply") {
+  ScriptHostProcess host(3);
+  std::vector<WaitingClient> clients;
+  for (int i = 0; i < 4; ++i) clients.emplace_back(host.connect());
+  std::vector<std::pair<size_t, uint64_t>> sent;
+  for (int call = 0; call < 50; ++call) {
+    for (size_t i = 0; i < clients.size(); ++i) {
+      const std::string value = std::to_string(i) + "-" + std::to_string(call);
+      const std::string script =
+          "request.headers.own = '" + value + "'; if (" + std::to_string(call % 7) + " === 3) throw '" + value + "'";
+      sent.emplace_back(
+          i, clients[i].send({.script = script, .timeout_ms = 500, .request = R"({"headers":{}})", .response = {}}));
+    }
+  }
+  for (size_t at = 0; at < sent.size(); ++at) {
+    const auto& [i, id] = sent[at];
+    const ScriptReply reply = clients[i].wait_for(id);
+    const std::string value = std::to_string(i) + "-" + std::to_string(at / 4);
+    if (at / 4 % 7 == 3)
+      CHECK(reply.text == value);
+    else
+      CHECK(reply.text == R"({"headers":{"own":")" + value + "\"}}");
+  }
+}
+
+TEST_CASE("script host: a worker that is killed in the middle of a call costs that call alone") {
+  ScriptHostProcess host(2);
+  WaitingClient client(host.connect());
+  CHECK(client.run({.script = "", .request = "{}", .response = {}}).success);
+  const auto workers = host.workers();
+  REQUIRE(workers.size() == 2);
+  const ScriptCall endless{.script = "for (;;) {}", .timeout_ms = 1000, .request = "{}", .response = {}};
+  const uint64_t first = client.send(endless);
+  const uint64_t second = client.send(endless);
+  for (const pid_t worker : workers) {
+    while (cpu_milliseconds(worker) < 20) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    kill(worker, SIGSEGV);
+  }
+  CHECK(client.wait_for(first).text.contains("killed by signal 11"));
+  CHECK(client.wait_for(second).text.contains("killed by signal 11"));
+  CHECK(client.run({.script = "", .request = "{}", .response = {}}).success);
+  CHECK(host.workers().size() == 2);
+}
+
+TEST_CASE("script host: a worker that is killed between calls costs none") {
+  ScriptHostProcess host(1);
+  WaitingClient client(host.connect());
+  for (int i = 0; i < 5; ++i) {
+    CHECK(client.run({.script = "", .request = "{}", .response = {}}).success);
+    const auto workers = host.workers();
+    REQUIRE(workers.size() == 1);
+    kill(workers[0], SIGKILL);
+    while (kill(workers[0], 0) == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+}
+
+TEST_CASE("script host: signals to the whole service leave it and its workers to serve") {
+  ScriptHostProcess host(1);
+  WaitingClient client(host.connect());
+  CHECK(client.run({.script = "", .request = "{}", .response = {}}).success);
+  const auto workers = host.workers();
+  REQUIRE(workers.size() == 1);
+  for (const int number : {SIGTERM, SIGINT, SIGHUP}) {
+    kill(host.pid(), number);
+    kill(workers[0], number);
+  }
+  CHECK(client.run({.script = "", .timeout_ms = 500, .request = "{}", .response = {}}).success);
+  CHECK(host.workers() == workers);
+}
+
+TEST_CASE("script host: a client that leaves or talks nonsense does not disturb the others") {
+  ScriptHostProcess host;
+  WaitingClient client(host.connect());
+  {
+    WaitingClient leaves(host.connect());
+    leaves.send({.script = "for (;;) {}", .timeout_ms = 100, .request = "{}", .response = {}});
+  }
+  WaitingClient nonsense(host.connect());
+  nonsense.send_bytes(std::string(100, '\xff'));
+  CHECK_FALSE(nonsense.receive());
+  CHECK(client.run({.script = "", .timeout_ms = 500, .request = "{}", .response = {}}).success);
+}
+
+TEST_CASE("script host: bodies of one MiB go in and out") {
+  Scripts scripts;
+  std::string big(1 << 20, 'x');
+  const auto text = scripts.client.run({.script = "request.body = request.body + 'y'",
+                                        .timeout_ms = 1000,
+                                        .request = R"({"headers":{},"body":")" + big + "\"}",
+                                        .response = {}});
+  CHECK(body_of(text) == big + "y");
+  const auto json = scripts.client.run({.script = "request.body.a = 1",
+                                        .timeout_ms = 1000,
+                                        .max_heap_mb = 64,
+                                        .request = R"({"headers":{},"body":"{\"k\":\")" + big + R"(\"}"})",
+                                        .response = {}});
+  CHECK(body_of(json) == R"({"k":")" + big + R"(","a":1})");
+}
+
+TEST_CASE("script host: what a call costs is in the order of a process switch, not of a process") {
+  const double small = cost("request.headers['x-kind'] = request.body.user.kind;",
+                            R"({"headers":{"A":"b"},"body":"{\"user\":{\"kind\":\"a\"}}"})", 1000);
+  MESSAGE("CPU time of a call: ", small, " ms");
+  CHECK(small < 5);
+}
+
+TEST_CASE("script host: to look into a JSON body of one MiB keeps within the default limits") {
+  std::string list = R"({"headers":{},"body":"[)";
+  while (list.size() < 1 << 20) list += R"({\"role\":\"user\",\"content\":\"a few words of text\"},)";
+  list += R"(1]"})";
+  Scripts scripts;
+  const auto reply =
+      scripts.client.run({.script = "request.headers.n = request.body[0].role", .request = list, .response = {}});
+  CHECK(reply.text == R"({"headers":{"n":"user"}})");
+}
