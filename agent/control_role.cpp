@@ -113,11 +113,8 @@ class SupervisorControl : public admin::ControlHost {
     });
   }
 
-  void reload(Done done) override {
-    supervisor_.reload([done = std::move(done)](const Result<>& outcome) {
-      if (!outcome) return done(std::unexpected(outcome.error()));
-      done(json{{"msg", "the configuration was reloaded"}});
-    });
+  void configure(admin::ConfigurationRequest request, const admin::ConfigurationAnswered& done) override {
+    supervisor_.configuration().configure(std::move(request), done);
   }
 
   [[nodiscard]] Result<json> doctor(const std::string& unit, std::optional<uint32_t> pid) const override {

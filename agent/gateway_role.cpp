@@ -16,11 +16,15 @@
 #include "agent/base/log.h"
 #include "agent/config/gateway_config.h"
 #include "agent/config/gateway_start.h"
+#include "agent/configuration_questions.h"
 #include "agent/failsafe/gateway_process.h"
 #include "agent/failsafe/log_level.h"
+#include "agent/failsafe/places.h"
 #include "agent/failsafe/sandbox.h"
+#include "agent/flow_role.h"
 #include "agent/gateway/gateway.h"
 #include "agent/gateway/handover.h"
+#include "agent/log_options.h"
 #include "agent/redirect/program_lookup.h"
 
 namespace lunar {
@@ -31,38 +35,6 @@ using nlohmann::json;
 
 constexpr auto kStartLimit = 10s;
 constexpr auto kEndCheck = 10ms;  // how often a drain looks whether it is complete
-
-std::chrono::seconds period_of(RotateInterval interval) {
-  switch (interval) {
-    case RotateInterval::none:
-      return 0s;
-    case RotateInterval::min5:
-      return 5min;
-    case RotateInterval::min10:
-      return 10min;
-    case RotateInterval::min30:
-      return 30min;
-    case RotateInterval::hourly:
-      return 1h;
-    case RotateInterval::daily:
-      return 24h;
-    case RotateInterval::weekly:
-      return 7 * 24h;
-  }
-  return 0s;
-}
-
-AccessLogOptions log_options(const AccessLogConfig& config) {
-  return {.path = config.path,
-          .rotate_size = config.rotate_size,
-          .rotate_interval = period_of(config.rotate_interval),
-          .retain = config.retain};
-}
-
-// The supervisor reads the file for us: its folder may be closed to this user.
-LoadedGatewayConfig gateway_config_in(const json& message, const std::string& root) {
-  return read_gateway_config(message.value("gateway_config", ""), root);
-}
 
 class GatewayRole : public admin::GatewayView {
  public:
@@ -80,6 +52,19 @@ class GatewayRole : public admin::GatewayView {
   }
   [[nodiscard]] uint64_t pending_accepts() const override { return failsafe_value("pending_accepts", uint64_t{0}); }
   [[nodiscard]] std::vector<std::pair<std::string, uint64_t>> direct_connections() const override;
+  Result<> request_configuration(const admin::ConfigurationRequest& request,
+                                 admin::ConfigurationAnswered done) override {
+    return questions_.ask(channel_, request, std::move(done));
+  }
+  [[nodiscard]] json loaded_files() const override { return flows_->describe_files(); }
+  [[nodiscard]] json flows() const override;
+  [[nodiscard]] json quotas() const override { return flows_->describe_quotas(); }
+  [[nodiscard]] std::string discovery() override { return flows_->outlets().discovery(); }
+  void write_metrics(MetricText& text) override { flows_->write_metrics(text); }
+  void observe(const CallView& call) override { flows_->outlets().observe(call); }
+  [[nodiscard]] std::shared_ptr<const MetricsSpec> metrics_spec() const override { return flows_->metrics_spec(); }
+  Result<> reopen_exporters() override { return flows_->outlets().reopen(); }
+  Result<> flush_exporters() override { return flows_->outlets().flush(); }
   Result<> request_failsafe(admin::FailsafeMode mode) override {
     return channel_.send({{"type", "failsafe"}, {"bypass", mode == admin::FailsafeMode::bypass}});
   }
@@ -95,7 +80,7 @@ class GatewayRole : public admin::GatewayView {
   void on_listeners(ChannelMessage& message);
   void on_drain(ChannelMessage& message);
   void on_adopt(ChannelMessage& message);
-  void on_reload(const json& message);
+  void on_reload(ChannelMessage& message);
   void on_supervisor_gone();
   void end_after(Nanoseconds grace);
   void check_ended();
@@ -104,8 +89,10 @@ class GatewayRole : public admin::GatewayView {
   EventLoop& loop_;
   Channel channel_;
   Fd lookup_;
+  std::optional<FlowRole> flows_;
   std::unique_ptr<gateway::Gateway> gateway_;
   std::unique_ptr<admin::GatewayAdmin> admin_;
+  ConfigurationQuestions questions_;
   json failsafe_ = json::object();  // the supervisor's last report
   std::vector<admin::SkippedFile> skipped_;
   bool draining_ = false;
@@ -116,21 +103,30 @@ class GatewayRole : public admin::GatewayView {
 Result<> GatewayRole::start(ChannelMessage first) {
   auto start = gateway_start_from_json(first.body);
   if (!start) return std::unexpected(start.error());
+  auto bundle = take_bundle(first);
+  if (!bundle) return std::unexpected(bundle.error());
   if (start->fd_count() != first.fds.size())
     return fail(fmt::format("start message: {} descriptors, not {}", first.fds.size(), start->fd_count()));
   spdlog::set_level(level_of(start->config.log_level));
   const LunardConfig config = start->config;
+  flows_.emplace(loop_, *start);
+  flows_->start_scripts(start->workers);
+  LoadedFlows loaded = load_flows(*bundle, config, true);
+  note_skipped(loaded.findings);
   const std::string log_folder = std::filesystem::path(config.access_log.path).parent_path();
-  auto weakened = sandbox({.config_dir = config.config_dir, .write_folders = {log_folder, config.state.dir}});
+  auto weakened = sandbox(
+      {.config_dir = config.config_dir,
+       .write_folders = {log_folder, gateway_state_folder(config.state.dir), loaded.gateway.config.file_exporter.dir}});
   if (!weakened) return std::unexpected(weakened.error());
   for (const std::string& sentence : *weakened) log::warn("{}", sentence);
 
-  LoadedGatewayConfig loaded = gateway_config_in(first.body, config.config_dir);
-  note_skipped(loaded.diagnostics);
   failsafe_["failsafe"] = first.body.value("failsafe", json::object());
-  auto gateway = gateway::Gateway::create(*start, first.fds, loaded.config.domains);
+  auto gateway = gateway::Gateway::create(
+      *start, first.fds, loaded.gateway.config.domains,
+      {.script_sockets = flows_->take_script_sockets(), .records = &flows_->outlets().queue()});
   if (!gateway) return std::unexpected(gateway.error());
   gateway_ = std::move(*gateway);
+  flows_->begin(*gateway_, std::move(loaded));
   if (auto running = gateway_->start(); !running) return running;
   if (auto serving = serve_admin(*start, first.fds); !serving) return serving;
 
@@ -150,7 +146,7 @@ Result<> GatewayRole::serve_admin(const GatewayStart& start, std::vector<Fd>& fd
                                      .request_id_prefix = gateway_->shared().request_id_prefix,
                                      .api_key = start.config.admin.api_key,
                                      .managed = start.config.managed,
-                                     .access_log = log_options(start.config.access_log),
+                                     .access_log = access_log_options(start.config.access_log),
                                      .rings = {},
                                      .program_of = {}};
   if (auto position = start.program_lookup_position()) {
@@ -216,8 +212,11 @@ void GatewayRole::on_message(ChannelMessage message) {
     on_adopt(message);
   } else if (type == "reopen_logs") {
     admin_->reopen_logs();
+    if (auto reopened = flows_->outlets().reopen(); !reopened) log::warn("{}", reopened.error().text);
   } else if (type == "reload") {
-    on_reload(message.body);
+    on_reload(message);
+  } else if (type == "configured") {
+    questions_.on_answer(message);
   } else {
     log::warn("the supervisor says something unknown: {}", type);
   }
@@ -264,7 +263,8 @@ void GatewayRole::end_after(Nanoseconds grace) {
 
 void GatewayRole::check_ended() {
   if (!gateway_->ended()) return end_check_.fire_after(kEndCheck);
-  admin_->finish();
+  admin_->finish();  // its last records are news for the discovery state
+  flows_->finish();
   tell({{"type", "drained"}});
   loop_.quit(0);
 }
@@ -282,16 +282,20 @@ void GatewayRole::on_adopt(ChannelMessage& message) {
   });
 }
 
-void GatewayRole::on_reload(const json& message) {
-  const LoadedGatewayConfig loaded = gateway_config_in(message, gateway_->shared().start.config.config_dir);
-  std::string error;
-  if (const Diagnostic* first = loaded.diagnostics.first_error(); first != nullptr) error = first->print();
-  note_skipped(loaded.diagnostics);
-  if (error.empty()) {
-    gateway_->set_domains(loaded.config.domains);
-    log::info("the configuration was reloaded");
-  }
-  tell({{"type", "reloaded"}, {"error", error}});
+void GatewayRole::on_reload(ChannelMessage& message) {
+  const bool activate = message.body.value("activate", true);
+  Result<json> outcome =
+      flows_->reload(message, activate, [this](const Diagnostics& findings) { note_skipped(findings); });
+  json answer =
+      outcome ? *outcome : json{{"accepted", false}, {"msg", "no configuration"}, {"error", outcome.error().text}};
+  tell({{"type", "reloaded"}, {"question", message.body.value("question", uint64_t{0})}, {"outcome", answer}});
+}
+
+json GatewayRole::flows() const {
+  json skipped = json::array();
+  for (const admin::SkippedFile& file : skipped_)
+    skipped.push_back({{"file", file.file}, {"line", file.line}, {"column", file.column}, {"text", file.text}});
+  return {{"flows", flows_->describe_flows()}, {"skipped", std::move(skipped)}};
 }
 
 void GatewayRole::note_skipped(const Diagnostics& diagnostics) {
@@ -342,7 +346,7 @@ std::vector<admin::WorkerView> GatewayRole::workers() const {
 }
 
 admin::Readiness GatewayRole::readiness() const {
-  admin::Readiness out{.ready = !draining_, .files_skipped = skipped_};
+  admin::Readiness out{.ready = !draining_, .flows_loaded = flows_->flows_loaded(), .files_skipped = skipped_};
   out.serving = std::ranges::any_of(workers(), &admin::WorkerView::alive);
   if (draining_) out.reasons.emplace_back("shutting down");
   if (!out.serving) out.reasons.emplace_back("no worker gives a sign of life");
@@ -380,10 +384,7 @@ int run_gateway() {
   Channel channel{Fd(GatewayProcess::channel_fd)};
   auto first = first_message(channel);
   auto loop = EventLoop::create();
-  if (!first || !loop) {
-    log::error("{}", first ? loop.error().text : first.error().text);
-    return 1;
-  }
+  if (!first || !loop) return log::error("{}", first ? loop.error().text : first.error().text), 1;
   GatewayRole role(*loop, std::move(channel));
   if (auto started = role.start(std::move(*first)); !started) {
     std::string text = started.error().text;

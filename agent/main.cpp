@@ -1,4 +1,4 @@
-// lunard: one binary, two roles. Wiring is in the *_role files.
+// lunard: one binary, three roles. Wiring is in the *_role files.
 #include <unistd.h>
 
 #include <cerrno>
@@ -10,9 +10,11 @@
 
 #include "agent/base/log.h"
 #include "agent/config/load.h"
+#include "agent/failsafe/gateway_process.h"
 #include "agent/failsafe/log_level.h"
 #include "agent/failsafe/service_link.h"
 #include "agent/gateway_role.h"
+#include "agent/script/host.h"
 #include "agent/supervisor_role.h"
 
 namespace {
@@ -69,6 +71,7 @@ int act(const CommandLine& command_line) {
       break;
   }
   if (command_line.role == "gateway") return run_gateway();
+  if (command_line.role == "scripts") return run_script_host(GatewayProcess::channel_fd);
   const LoadedConfig loaded = load_lunard_config(command_line, environment_from(environ));
   if (!print_findings(loaded)) return code(ExitCode::configuration);
   if (command_line.action == CommandLine::Action::check) return code(ExitCode::clean);
@@ -85,7 +88,9 @@ int main(int argc, char** argv) {
   try {
     const std::span<const char* const> arguments(argv + (argc > 0 ? 1 : 0), argv + argc);
     const auto command_line = parse_command_line(arguments);
-    if (!command_line || (!command_line->role.empty() && command_line->role != "gateway")) {
+    const bool known = command_line && (command_line->role.empty() || command_line->role == "gateway" ||
+                                        command_line->role == "scripts");
+    if (!known) {
       std::cerr << "lunard: " << (command_line ? "no such role: " + command_line->role : command_line.error().text)
                 << '\n';
       return code(ExitCode::usage);

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <fstream>
 #include <iterator>
 #include <utility>
@@ -27,7 +28,6 @@ using namespace std::chrono_literals;
 
 // A gateway that answers no probe for so long will not come back by itself.
 constexpr Nanoseconds kHungAfter = 10s;
-constexpr Nanoseconds kReloadLimit = 5s;
 constexpr Nanoseconds kSettleLimit = 200ms, kSettlePeriod = 5ms;
 
 uint32_t worker_count(const LunardConfig& config) {
@@ -68,10 +68,12 @@ Supervisor::Supervisor(EventLoop& loop, LunardConfig config)
              monotonic_now()),
       prober_(loop, {.interval = config_.failsafe.probe_interval, .deadline = config_.failsafe.heartbeat_deadline},
               [this](const ProbeResult& result) { on_probe(result); }),
+      configuration_(
+          loop, config_,
+          [this](const nlohmann::json& message, std::span<const int> fds) { return keeper_->send(message, fds); }),
       tick_(loop.timer([this] { tick(); })),
       second_(loop.timer([this] { each_second(); })),
-      settle_(loop.timer([this] { settle(); })),
-      reload_limit_(loop.timer([this] { finish_reload(fail("the gateway does not answer", ETIMEDOUT)); })) {}
+      settle_(loop.timer([this] { settle(); })) {}
 
 Supervisor::~Supervisor() {
   if (control_path_.empty()) return;
@@ -120,7 +122,11 @@ Result<GatewayKeeper::StartKit> Supervisor::start_kit() {
     answer_lookups(std::move(lookup->answering));
   }
   GatewayKeeper::StartKit kit{.message = to_json(start), .fds = std::move(fds)};
-  if (auto text = text_of(config_.config_dir + "/gateway_config.yaml")) kit.message["gateway_config"] = *text;
+  auto bundle = configuration_.for_start();
+  if (!bundle) return std::unexpected(bundle.error());
+  bundle_ = *std::move(bundle);
+  kit.message["configuration"] = true;
+  kit.fds.push_back(bundle_.get());
   kit.message["failsafe"] = failsafe_report().to_json();
   return kit;
 }
@@ -144,9 +150,11 @@ void Supervisor::on_serving() {
   }
   observe();
   report_to_gateway();
+  configuration_.on_serving();
 }
 
 void Supervisor::on_lost() {
+  configuration_.on_lost();
   if (capture_ != nullptr) capture_->gateway_died(workers_);
   observe();
 }
@@ -171,8 +179,9 @@ void Supervisor::on_namespace_listeners(std::span<const WorkerListener> opened) 
 void Supervisor::on_message(const ChannelMessage& message) {
   const std::string type = message.body.value("type", "");
   if (type == "reloaded") {
-    const std::string error = message.body.value("error", "");
-    finish_reload(error.empty() ? Result<>{} : fail(error));
+    configuration_.on_reloaded(message.body);
+  } else if (type == "configure") {
+    configuration_.on_request(message);
   } else if (type == "failsafe") {
     set_operator_bypass(message.body.value("bypass", false));
   } else {
@@ -260,20 +269,6 @@ void Supervisor::report_to_gateway() {
   if (!keeper_->serving()) return;
   nlohmann::json message{{"type", "failsafe"}, {"failsafe", failsafe()}, {"degraded", degraded_}};
   if (auto sent = keeper_->send(message); !sent) log::debug("the gateway was not told: {}", sent.error().text);
-}
-
-void Supervisor::reload(GatewayKeeper::Done done) {
-  if (reloaded_) return done(fail("a reload is under way already", EBUSY));
-  nlohmann::json message{{"type", "reload"}};
-  if (auto text = text_of(config_.config_dir + "/gateway_config.yaml")) message["gateway_config"] = *text;
-  if (auto sent = keeper_->send(message); !sent) return done(std::move(sent));
-  reloaded_ = std::move(done);
-  reload_limit_.fire_after(kReloadLimit);
-}
-
-void Supervisor::finish_reload(Result<> outcome) {
-  reload_limit_.rest();
-  if (const auto done = std::exchange(reloaded_, {})) done(std::move(outcome));
 }
 
 void Supervisor::shut_down() {

@@ -1,5 +1,5 @@
 // The privileged process: opens what needs rights, keeps a gateway running, and decides whether the hook may redirect.
-// It parses nothing that comes from the network.
+// It parses nothing that comes from the network, but for new configurations that a holder of the key sends.
 #pragma once
 
 #include <cstdint>
@@ -14,6 +14,7 @@
 #include "agent/base/event_loop.h"
 #include "agent/capture_role.h"
 #include "agent/config/lunard_config.h"
+#include "agent/configuration_role.h"
 #include "agent/failsafe/gateway_keeper.h"
 #include "agent/failsafe/guard.h"
 #include "agent/failsafe/listener_set.h"
@@ -48,7 +49,7 @@ class Supervisor {
   void set_operator_bypass(bool on);
   void look_again();  // after a change of what is attached
   void restart_gateway(GatewayKeeper::Done done) { keeper_->replace(std::move(done)); }
-  void reload(GatewayKeeper::Done done);
+  [[nodiscard]] ConfigurationRole& configuration() { return configuration_; }
 
  private:
   [[nodiscard]] ExitCode open_places();
@@ -76,7 +77,6 @@ class Supervisor {
   void report_to_gateway();
   void shut_down();
   void settle();
-  void finish_reload(Result<> outcome);
   [[nodiscard]] admin::FailsafeReport failsafe_report() const;
 
   EventLoop& loop_;
@@ -99,7 +99,8 @@ class Supervisor {
   MonotonicTime answered_at_ = started_;  // when a probe was answered, or a gateway got ready
   bool ready_said_ = false;
   bool stopping_ = false;
-  GatewayKeeper::Done reloaded_;
+  ConfigurationRole configuration_;
+  Fd bundle_;  // of the start message that is being sent
   struct Lookup {
     Fd answering;
     EventLoop::Source source;  // ends before the descriptor that it watches
@@ -108,7 +109,7 @@ class Supervisor {
   Fd lookup_asking_;               // on its way to the gateway that starts
   MonotonicTime settled_by_;
   Nanoseconds grace_{};
-  EventLoop::Source tick_, second_, settle_, reload_limit_;
+  EventLoop::Source tick_, second_, settle_;
   std::vector<EventLoop::Source> signals_;
 };
 

@@ -40,6 +40,7 @@ ExitCode Supervisor::open(std::vector<NamedFd> stored) {
   if (const ExitCode code = open_listeners(stored); code != ExitCode::clean) return code;
   if (const ExitCode code = open_capture(std::move(stored)); code != ExitCode::clean) return code;
   if (const ExitCode code = open_control(); code != ExitCode::clean) return code;
+  configuration_.recover();
   open_keeper();
   open_signals();
   store_descriptors();
@@ -154,8 +155,10 @@ void Supervisor::open_signals() {
   for (const int number : {SIGTERM, SIGINT}) signals_.push_back(loop_.signal(number, [this] { shut_down(); }));
   signals_.push_back(loop_.signal(SIGHUP, [this] {
     service_.reloading();
-    reload([this](const Result<>& outcome) {
+    configuration_.reload(true, [this](const Result<nlohmann::json>& outcome) {
       if (!outcome) log::error("the configuration was not reloaded: {}", outcome.error().text);
+      if (outcome && !outcome->value("accepted", false))
+        log::error("the configuration was not reloaded: {}", outcome->value("error", ""));
       service_.ready();
     });
   }));

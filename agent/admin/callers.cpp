@@ -1,7 +1,7 @@
 #include "agent/admin/callers.h"
 
-#include "agent/admin/metric_text.h"
 #include "agent/base/json_text.h"
+#include "agent/base/metric_text.h"
 
 namespace lunar::admin {
 namespace {

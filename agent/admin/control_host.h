@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 
+#include "agent/admin/configuration_request.h"
 #include "flowengine/result.h"
 
 namespace lunar::admin {
@@ -44,7 +45,7 @@ class ControlHost {
   virtual Result<nlohmann::json> set_failsafe(FailsafeMode mode) = 0;
   // `done` exactly once, at any time later (or at once): after the new gateway is ready; after the reload.
   virtual void restart_gateway(Done done) = 0;
-  virtual void reload(Done done) = 0;
+  virtual void configure(ConfigurationRequest request, const ConfigurationAnswered& done) = 0;
   // {"checks":[{"name","level":"ok|warning|error","text","hint"?}]}; about the machine, or also about one unit or pid.
   [[nodiscard]] virtual Result<nlohmann::json> doctor(const std::string& unit, std::optional<uint32_t> pid) const = 0;
 };

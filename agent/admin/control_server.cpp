@@ -23,7 +23,7 @@ struct ControlServer::State {
   void attach(const HttpRequest& request, HttpReply reply);
   void set_failsafe(const HttpRequest& request, HttpReply reply);
   void status(HttpReply reply);
-  [[nodiscard]] Result<json> doctor(const HttpRequest& request) const;
+  void doctor(const HttpRequest& request, HttpReply reply);
   [[nodiscard]] std::vector<Route> local_routes();
   [[nodiscard]] std::vector<Route> gateway_routes();
 
@@ -80,18 +80,31 @@ void ControlServer::State::status(HttpReply reply) {
   });
 }
 
-Result<json> ControlServer::State::doctor(const HttpRequest& request) const {
+namespace {
+
+Result<std::optional<uint32_t>> pid_in(const HttpRequest& request) {
   const std::string pid_text = request.parameter("pid");
-  std::optional<uint32_t> pid;
-  if (!pid_text.empty()) {
-    uint32_t number = 0;
-    const auto [end, error] = std::from_chars(pid_text.data(), pid_text.data() + pid_text.size(), number);
-    if (error != std::errc{} || end != pid_text.data() + pid_text.size()) return fail("`pid` must be a number");
-    pid = number;
-  }
-  Result<json> report = host.doctor(request.parameter("unit"), pid);
-  if (report) report->update(doctor_frame(host.status()));
-  return report;
+  if (pid_text.empty()) return std::nullopt;
+  uint32_t number = 0;
+  const auto [end, error] = std::from_chars(pid_text.data(), pid_text.data() + pid_text.size(), number);
+  if (error != std::errc{} || end != pid_text.data() + pid_text.size()) return fail("`pid` must be a number");
+  return number;
+}
+
+}  // namespace
+
+// What is loaded is known by who has loaded it.
+void ControlServer::State::doctor(const HttpRequest& request, HttpReply reply) {
+  const auto pid = pid_in(request);
+  Result<json> report = pid ? host.doctor(request.parameter("unit"), *pid) : std::unexpected(pid.error());
+  if (!report) return reply.send(failure_response("/doctor failed", report.error()));
+  report->update(doctor_frame(host.status()));
+  gateway.ask(wire::route::kDoctor,
+              [report = *std::move(report), reply = std::move(reply)](Result<json> answer) mutable {
+                constexpr const char* loaded = "loaded_streams_config";
+                if (answer && answer->contains(loaded)) report[loaded] = std::move((*answer)[loaded]);
+                reply.send(json_response(report));
+              });
 }
 
 std::vector<Route> ControlServer::State::local_routes() {
@@ -110,11 +123,8 @@ std::vector<Route> ControlServer::State::local_routes() {
          log::info("restart of the gateway asked for by uid {} (pid {})", request.peer_uid, request.peer_pid);
          host.restart_gateway(answer_with(std::move(reply), "the gateway was not replaced"));
        }},
-      {"POST", wire::route::kReload,
-       [this](const HttpRequest&, HttpReply reply) {
-         host.reload(answer_with(std::move(reply), "the configuration was not reloaded"));
-       }},
-      {"GET", wire::route::kDoctor, json_service([this](const HttpRequest& request) { return doctor(request); })},
+      {"GET", wire::route::kDoctor,
+       [this](const HttpRequest& request, HttpReply reply) { doctor(request, std::move(reply)); }},
   };
 }
 
@@ -123,6 +133,8 @@ std::vector<Route> ControlServer::State::gateway_routes() {
     gateway.forward(request, std::move(reply));
   };
   return {{"GET", wire::route::kHandshake, forwarded},  {"GET", wire::route::kTop, forwarded},
+          {"GET", wire::route::kFlows, forwarded},      {"GET", wire::route::kQuotas, forwarded},
+          {"GET", wire::route::kDiscover, forwarded},   {"POST", wire::route::kExportersReload, forwarded},
           {"GET", wire::route::kTail, forwarded},       {"GET", wire::route::kMetrics, forwarded},
           {"POST", wire::route::kLogsFlush, forwarded}, {"POST", wire::route::kLogsReopen, forwarded}};
 }
@@ -132,6 +144,10 @@ Result<std::unique_ptr<ControlServer>> ControlServer::create(EventLoop& loop, Fd
   auto state = std::make_unique<State>(loop, host, std::move(gateway_socket));
   state->routes.add(state->local_routes());
   state->routes.add(state->gateway_routes());
+  state->routes.add(
+      configuration_routes([&on = state->host](ConfigurationRequest asked, const ConfigurationAnswered& done) {
+        on.configure(std::move(asked), done);
+      }));
   state->routes.add(retired_routes());
   HttpListener rules;
   rules.service = [&routes = state->routes](const HttpRequest& request, HttpReply reply) {

@@ -29,7 +29,7 @@ constexpr size_t kDrainLimit = 4096;  // records of one ring a turn, so that hea
 constexpr size_t kBusy = 256;         // records a turn from which on the next turn comes early
 constexpr size_t kDefaultTail = 10;
 
-WallTime wall_now() { return std::chrono::system_clock::now(); }
+LogTime wall_now() { return std::chrono::system_clock::now(); }
 
 size_t number_or(const std::string& text, size_t otherwise) {
   size_t value = otherwise;
@@ -54,7 +54,9 @@ struct GatewayAdmin::State {
         gateway(of),
         transactions(options.rings, options.access_log,
                      {options.version, options.request_id_prefix, options.program_of}),
-        server(on) {}
+        server(on) {
+    transactions.metrics().observe_with([this](const CallView& call) { gateway.observe(call); });
+  }
 
   Result<> start();
   void drain();
@@ -65,6 +67,8 @@ struct GatewayAdmin::State {
   [[nodiscard]] Result<json> set_failsafe(const HttpRequest& request);
   [[nodiscard]] Result<json> logs(Result<> outcome, const char* message);
   void serve_page(HttpReply reply);
+  void configure(const ConfigurationRequest& request, const ConfigurationAnswered& done);
+  [[nodiscard]] json doctor() const;
   [[nodiscard]] std::vector<Route> control_routes();
   [[nodiscard]] Route metrics_route() {
     return {"GET", wire::route::kMetrics,
@@ -80,6 +84,7 @@ struct GatewayAdmin::State {
   EventLoop::Source drain_timer;
   EventLoop::Source flush_timer;
   bool log_failing = false;
+  std::shared_ptr<const MetricsSpec> metrics_spec;  // that the general metrics follow
 };
 
 Result<> GatewayAdmin::State::start() {
@@ -92,6 +97,7 @@ Result<> GatewayAdmin::State::start() {
 }
 
 void GatewayAdmin::State::drain() {
+  if (auto spec = gateway.metrics_spec(); spec != metrics_spec) transactions.metrics().set_spec(metrics_spec = spec);
   drain_timer.fire_after(transactions.drain(kDrainLimit) >= kBusy ? kBusyDrainPeriod : kDrainPeriod);
 }
 
@@ -161,6 +167,17 @@ void GatewayAdmin::State::serve_page(HttpReply reply) {
                                      transactions.log().lost_total()})});
 }
 
+void GatewayAdmin::State::configure(const ConfigurationRequest& request, const ConfigurationAnswered& done) {
+  const auto asked = gateway.request_configuration(request, done);
+  if (!asked) done(configuration_failure(503, "the supervisor does not answer", asked.error()));
+}
+
+json GatewayAdmin::State::doctor() const {
+  json report = doctor_frame(status());
+  report["loaded_streams_config"]["data"] = gateway.loaded_files();
+  return report;
+}
+
 std::vector<Route> GatewayAdmin::State::control_routes() {
   return {
       {"GET", wire::route::kStatus, json_service([this](const HttpRequest&) -> Result<json> { return status(); })},
@@ -168,11 +185,24 @@ std::vector<Route> GatewayAdmin::State::control_routes() {
        json_service([this](const HttpRequest&) -> Result<json> { return json{{"managed", options.managed}}; })},
       {"PUT", wire::route::kFailsafe,
        json_service([this](const HttpRequest& request) { return set_failsafe(request); })},
-      {"GET", wire::route::kDoctor,
-       json_service([this](const HttpRequest&) -> Result<json> { return doctor_frame(status()); })},
+      {"GET", wire::route::kDoctor, json_service([this](const HttpRequest&) -> Result<json> { return doctor(); })},
+      {"GET", wire::route::kFlows,
+       json_service([this](const HttpRequest&) -> Result<json> { return gateway.flows(); })},
+      {"GET", wire::route::kQuotas,
+       json_service([this](const HttpRequest&) -> Result<json> { return gateway.quotas(); })},
+      {"GET", wire::route::kDiscover,
+       [this](const HttpRequest&, HttpReply reply) {
+         transactions.drain(kDrainLimit);
+         reply.send({.content_type = "application/json", .body = gateway.discovery()});
+       }},
+      {"POST", wire::route::kExportersReload, json_service([this](const HttpRequest&) -> Result<json> {
+         if (auto reopened = gateway.reopen_exporters(); !reopened) return std::unexpected(reopened.error());
+         return json{{wire::key::kMessage, "the files of exporters are reopened"}};
+       })},
       {"GET", wire::route::kTop, json_service([this](const HttpRequest& request) { return top(request); })},
       {"POST", wire::route::kLogsFlush, json_service([this](const HttpRequest&) {
          transactions.drain(kDrainLimit);
+         if (auto flushed = gateway.flush_exporters(); !flushed) log::warn("{}", flushed.error().text);
          return logs(transactions.log().flush(wall_now()), "the access log is written");
        })},
       {"POST", wire::route::kLogsReopen, json_service([this](const HttpRequest&) {
@@ -224,7 +254,13 @@ Result<> GatewayAdmin::serve_metrics(Fd listener) {
 Result<> GatewayAdmin::serve_admin(Fd listener) {
   HttpListener rules;
   rules.gate = require_key(state_->options.api_key);
-  return state_->serve(std::move(listener), state_->control_routes(), std::move(rules));
+  std::vector<Route> routes = state_->control_routes();
+  for (Route& route : configuration_routes(
+           [state = state_.get()](const ConfigurationRequest& request, const ConfigurationAnswered& done) {
+             state->configure(request, done);
+           }))
+    routes.push_back(std::move(route));
+  return state_->serve(std::move(listener), std::move(routes), std::move(rules));
 }
 
 Result<> GatewayAdmin::serve_internal(Fd listener) {

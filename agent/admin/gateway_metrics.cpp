@@ -60,6 +60,7 @@ std::string write_metrics(const MetricsPage& page) {
   text.family("lunar_access_log_lost_lines_total", MetricKind::counter, "Transactions that are missing in the log.");
   text.sample(static_cast<double>(page.lost_lines));
   page.transactions.write(text);
+  page.gateway.write_metrics(text);
   return out;
 }
 

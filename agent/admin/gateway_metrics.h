@@ -11,7 +11,7 @@ namespace lunar::admin {
 struct MetricsPage {
   std::string instance_id;
   std::string version;
-  const GatewayView& gateway;
+  GatewayView& gateway;
   const TransactionMetrics& transactions;
   uint64_t lost_lines = 0;
 };

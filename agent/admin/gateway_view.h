@@ -4,14 +4,21 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "agent/admin/control_host.h"
+#include "agent/base/metric_text.h"
 #include "agent/base/transaction.h"
+#include "agent/state/call_facts.h"
 #include "flowengine/result.h"
+
+namespace lunar {
+struct MetricsSpec;
+}
 
 namespace lunar::admin {
 
@@ -76,6 +83,18 @@ class GatewayView {
   [[nodiscard]] virtual uint64_t pending_accepts() const = 0;
   // Connections that the hook let go direct, by reason name; from the hook's per-reason counters.
   [[nodiscard]] virtual std::vector<std::pair<std::string, uint64_t>> direct_connections() const = 0;
+  // Passed on to the supervisor.
+  virtual Result<> request_configuration(const ConfigurationRequest& request, ConfigurationAnswered done) = 0;
+  [[nodiscard]] virtual nlohmann::json loaded_files() const = 0;  // [{"type","file_name","content","md5"}], masked
+  [[nodiscard]] virtual nlohmann::json flows() const = 0;         // {"flows","skipped"}
+  [[nodiscard]] virtual nlohmann::json quotas() const = 0;        // {"quotas"}
+  [[nodiscard]] virtual std::string discovery() = 0;              // JSON text
+  virtual void write_metrics(MetricText& text) = 0;               // of flows, behind those of the gateway
+  virtual void observe(const CallView& call) = 0;                 // each attempt
+  // metrics.yaml as it is in effect; null: there is none.
+  [[nodiscard]] virtual std::shared_ptr<const MetricsSpec> metrics_spec() const { return nullptr; }
+  virtual Result<> reopen_exporters() = 0;
+  virtual Result<> flush_exporters() = 0;
   // PUT /failsafe on the TCP port: passed on to the supervisor.
   virtual Result<> request_failsafe(FailsafeMode mode) = 0;
 };

@@ -48,6 +48,12 @@ HttpResponse json_response(const nlohmann::json& body, int status) {
   return {.status = status, .body = body.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n"};
 }
 
+HttpResponse outcome_response(nlohmann::json outcome, int refused) {
+  bool accepted = outcome.value("accepted", false);
+  outcome.erase("accepted");
+  return json_response(outcome, accepted ? 200 : refused);
+}
+
 HttpResponse failure_response(std::string_view message, const Error& error) {
   return error_response(status_of(error.os_error), message, error.text);
 }

@@ -35,6 +35,9 @@ class RouteTable {
 // A route that answers at once with JSON, or with an error whose errno picks the status.
 [[nodiscard]] HttpService json_service(std::function<Result<nlohmann::json>(const HttpRequest&)> answer);
 
+// Of a reload or a check, {"accepted",..}: 200, or `refused`.
+[[nodiscard]] HttpResponse outcome_response(nlohmann::json outcome, int refused);
+
 [[nodiscard]] HttpResponse json_response(const nlohmann::json& body, int status = 200);
 // ENOENT 404, EEXIST and EBUSY 409, EPERM and EACCES 403, EINVAL or none 400, else 500.
 [[nodiscard]] HttpResponse failure_response(std::string_view message, const Error& error);

@@ -32,13 +32,14 @@ class Transactions {
 
   [[nodiscard]] AccessLog& log() { return log_; }
   [[nodiscard]] const TransactionMetrics& metrics() const { return metrics_; }
+  [[nodiscard]] TransactionMetrics& metrics() { return metrics_; }
   [[nodiscard]] Tail& tail() { return tail_; }
   [[nodiscard]] Top& top() { return top_; }
 
  private:
   struct Clocks {
     MonotonicTime monotonic;
-    WallTime wall;
+    LogTime wall;
     [[nodiscard]] int64_t offset_ns() const { return (wall.time_since_epoch() - monotonic.time_since_epoch()).count(); }
   };
   void take(const TransactionRecord& record, const Clocks& now);

@@ -18,11 +18,20 @@ inline constexpr std::string_view kAttachments = "/attachments";  // GET {"attac
 inline constexpr std::string_view kStatus = "/status";            // GET; holds "gateway": its own /status, or an error
 inline constexpr std::string_view kFailsafe = "/failsafe";        // PUT {"mode":"bypass"|"auto"}
 inline constexpr std::string_view kRestart = "/restart";          // POST: replace the gateway process, losing nothing
-inline constexpr std::string_view kReload = "/reload";            // POST: read gateway_config.yaml and lists again
-inline constexpr std::string_view kDoctor = "/doctor";            // GET ?unit=NAME or ?pid=N
+inline constexpr std::string_view kReload = "/reload";            // POST: read the configuration root again
+inline constexpr std::string_view kLoadFlows = "/load_flows";     // POST: the same, with diagnostics
+inline constexpr std::string_view kValidateFlows =
+    "/validate_flows";  // POST: check the root, or the body, without loading it
+inline constexpr std::string_view kApplyFlows = "/apply_flows";       // PUT: replace files of the root, and load it
+inline constexpr std::string_view kConfiguration = "/configuration";  // POST {"operation": {..}}
+inline constexpr std::string_view kDoctor = "/doctor";                // GET ?unit=NAME or ?pid=N
 // Answered by the gateway; through the supervisor with a limit of one second.
 inline constexpr std::string_view kHandshake = "/handshake";
-inline constexpr std::string_view kTop = "/top";                 // GET ?by=process|unit|host
+inline constexpr std::string_view kFlows = "/flows";                       // GET
+inline constexpr std::string_view kQuotas = "/quotas";                     // GET
+inline constexpr std::string_view kDiscover = "/discover";                 // GET, the discovery state
+inline constexpr std::string_view kExportersReload = "/exporters/reload";  // POST: reopen their files
+inline constexpr std::string_view kTop = "/top";                           // GET ?by=process|unit|host
 inline constexpr std::string_view kTail = "/tail";               // GET ?follow=1&n=10&host=&unit=&pid=; one JSON a line
 inline constexpr std::string_view kMetrics = "/metrics";         // GET, Prometheus text
 inline constexpr std::string_view kLogsReopen = "/logs/reopen";  // POST

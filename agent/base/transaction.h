@@ -37,11 +37,12 @@ inline constexpr size_t kOpaqueReasons = 7;
 }
 
 // Texts of a record, kept in one small buffer. Set `path` last: what does not fit is cut, and the path is longest.
-enum class TransactionText : uint8_t { method, host, request_id, sequence_id, consumer_tag, interceptor, path };
+// `flows` are names, each followed by a line feed.
+enum class TransactionText : uint8_t { method, host, request_id, sequence_id, consumer_tag, interceptor, flows, path };
 
 struct TransactionRecord {
-  static constexpr size_t kTexts = 7;
-  static constexpr size_t kTextBytes = 344;
+  static constexpr size_t kTexts = 8;
+  static constexpr size_t kTextBytes = 340;
 
   uint64_t request_number = 0;       // unique in this gateway process; makes the id where the client gave none
   uint64_t started_ns = 0;           // CLOCK_MONOTONIC; the first byte from the client

@@ -52,8 +52,15 @@ Result<Fd> listen_at(const std::string& path, mode_t mode) {
 Result<> make_places(const LunardConfig& config, const std::optional<Identity>& gateway) {
   const auto parent = [](const std::string& path) { return std::filesystem::path(path).parent_path(); };
   if (auto made = make_folder(parent(config.control.socket), 0755, {}); !made) return made;
-  if (auto made = make_folder(config.state.dir, 0750, {}); !made) return made;
+  if (auto made = make_folder(config.state.dir, 0751, {}); !made) return made;
+  // Without it the gateway works, and its counters begin anew with every start.
+  if (auto made = make_folder(gateway_state_folder(config.state.dir), 0750, gateway); !made)
+    log::warn("quotas will not be saved: {}: {}", made.error().text, strerror(made.error().os_error));
   return make_folder(parent(config.access_log.path), 0750, gateway);
+}
+
+std::string gateway_state_folder(const std::string& state_dir) {
+  return state_dir.empty() ? "" : state_dir + "/gateway";
 }
 
 std::string internal_socket(const std::string& control_socket) { return control_socket + ".gateway"; }

@@ -16,6 +16,8 @@ namespace lunar {
 [[nodiscard]] Result<> make_places(const LunardConfig& config, const std::optional<Identity>& gateway);
 
 // Where the gateway answers the supervisor.
+// What the gateway process itself keeps over restarts; its own, because the rest of the folder is root's.
+[[nodiscard]] std::string gateway_state_folder(const std::string& state_dir);
 [[nodiscard]] std::string internal_socket(const std::string& control_socket);
 
 // Whether somebody accepts connections on this unix socket.

@@ -15,7 +15,7 @@ struct Row {
 };
 
 // In the order of Refusal.
-constexpr std::array<Row, 10> rows{{
+constexpr std::array<Row, 11> rows{{
     {1, 401, Termination::refused, "The request does not say where it goes"},
     {2, 503, Termination::refused, "The endpoint cannot be reached"},
     {3, 504, Termination::timeout, "Gateway timeout"},
@@ -24,6 +24,7 @@ constexpr std::array<Row, 10> rows{{
     {6, 403, Termination::refused, "The host is not in allowed_domains"},
     {7, 403, Termination::refused, "The host is in blocked_domains"},
     {10, 503, Termination::shutdown, "The gateway is shutting down"},
+    {20, 503, Termination::refused, "A flow failed"},
     {21, 400, Termination::refused, "Malformed HTTP"},
     {21, 431, Termination::refused, "The request head is too large"},
 }};

@@ -18,6 +18,7 @@ enum class Refusal : uint8_t {
   not_allowed,     // 6
   blocked,         // 7
   shutting_down,   // 10
+  flow_failed,     // 20
   malformed,       // 21
   head_too_large,  // 21
 };

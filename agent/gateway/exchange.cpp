@@ -90,6 +90,7 @@ Exchange::State Exchange::relay_request_body() {
 void Exchange::send_request(uring::BufferRef piece) {
   progress_ = session_.worker.loop().now();
   request_.draft.bytes_in += piece->size();
+  if (interception_ != nullptr) copy_request_body(piece->view());
   if (request_.keeping && request_.kept.size() + piece->size() <= kept_limit) {
     request_.kept.append(piece->bytes(), piece->size());
   } else {
@@ -112,10 +113,88 @@ Exchange::State Exchange::relay_response() {
     auto step = response_.scan(upstream.input()->view());
     if (step.malformed) return become_opaque(OpaqueReason::malformed);
     upstream.receive_in_bulk(!step.done && response_.remaining() > bulk_threshold);
-    session_.client->send(upstream.take(static_cast<uint32_t>(step.consumed)));
+    pass_on_body(upstream.take(static_cast<uint32_t>(step.consumed)));
     progress_ = session_.worker.loop().now();
+    if (interception_ != nullptr && interception_->holds_response && !interception_->response_whole) return State::held;
   }
-  return head_done_ && response_.done() ? response_complete() : State::going;
+  if (!head_done_ || !response_.done()) return State::going;
+  return interception_ != nullptr && interception_->holds_response ? State::held : response_complete();
+}
+
+// Interception
+
+void Exchange::copy_request_body(std::string_view bytes) {
+  if (!interception_->copies_request || !interception_->request_whole) return;
+  if (interception_->request_body.size() + bytes.size() > interception_->limit) {
+    interception_->request_whole = false;
+    interception_->request_body = {};
+  } else {
+    interception_->request_body.append(bytes);
+  }
+}
+
+void Exchange::send_bytes(std::string_view bytes) {
+  if (bytes.empty()) return;
+  uring::BufferRef out = session_.worker.loop().buffers().sized(static_cast<uint32_t>(bytes.size()));
+  out->end = static_cast<uint32_t>(bytes.copy(out->memory, out->capacity));
+  session_.client->send(std::move(out));
+}
+
+void Exchange::pass_on_body(uring::BufferRef piece) {
+  if (interception_ == nullptr) return session_.client->send(std::move(piece));
+  if (replaced_) return;
+  Interception& flows = *interception_;
+  if (flows.watches_response) flows.watches_response(piece->view());
+  bool copies = (flows.copies_response || flows.holds_response) && flows.response_whole;
+  bool fits = flows.response_body.size() + piece->size() <= flows.limit;
+  if (copies && fits) flows.response_body.append(piece->view());
+  if (flows.holds_response && fits) return;
+  if (copies && !fits) {
+    flows.response_whole = false;
+    // What is held goes out with the head, this piece behind it.
+    if (flows.holds_response) {
+      flows.response_body.append(piece->view());
+      return;
+    }
+    flows.response_body = {};
+  }
+  session_.client->send(std::move(piece));
+}
+
+bool Exchange::response_whole() const {
+  if (response_.done()) return true;
+  return head_done_ && session_.upstream != nullptr && session_.upstream->ended() && session_.upstream->error() == 0 &&
+         response_.complete_at_close();
+}
+
+std::string Exchange::take_head() {
+  const http::ResponseHead& head = session_.worker.response_scratch();
+  begin_response(head);
+  uring::BufferRef bytes = session_.upstream->take(static_cast<uint32_t>(head.size));
+  interception_->head_taken = true;
+  return std::string(bytes->view());
+}
+
+void Exchange::release(std::string_view head) {
+  http::ResponseHead& parsed = session_.worker.response_scratch();
+  if (http::parse_response_head(head, request_.context, parsed) != http::ParseState::complete) return;
+  bool shutting_down = session_.worker.phase() == Phase::shutting_down;
+  if (parsed.has_lunar || shutting_down || request_.explicit_mode) {
+    forward_rewritten_head(parsed, head);
+  } else {
+    send_bytes(head);
+  }
+  if (!interception_->holds_response) return;
+  interception_->holds_response = false;
+  send_bytes(interception_->response_body);
+  if (!interception_->response_whole) interception_->response_body = {};
+}
+
+void Exchange::replace(std::string_view head, std::string_view body) {
+  interception_->holds_response = false;
+  release(head);
+  if (!request_.context.head) send_bytes(body);
+  replaced_ = true;
 }
 
 Exchange::State Exchange::read_response_head(bool& waiting) {
@@ -144,6 +223,10 @@ Exchange::State Exchange::read_response_head(bool& waiting) {
     session_.client->send(upstream.take(static_cast<uint32_t>(head.size)));
     return State::going;
   }
+  if (interception_ != nullptr && head.status != 101) {
+    request_.draft.status = static_cast<uint16_t>(head.status);
+    return State::head;
+  }
   request_.draft.status = static_cast<uint16_t>(head.status);
   if (head.status == 101) {
     session_.client->send(upstream.take(static_cast<uint32_t>(head.size)));
@@ -152,15 +235,19 @@ Exchange::State Exchange::read_response_head(bool& waiting) {
   return forward_head(head, bytes);
 }
 
-Exchange::State Exchange::forward_head(http::ResponseHead& head, std::string_view bytes) {
-  uring::Stream& upstream = *session_.upstream;
+void Exchange::begin_response(const http::ResponseHead& head) {
   head_done_ = true;
   response_ = http::BodyScanner(head.framing);
   response_keep_alive_ = head.keep_alive;
   session_.upstream_pinned = session_.upstream_pinned || head.connection_auth;
   bool shutting_down = session_.worker.phase() == Phase::shutting_down;
   close_client_ = close_client_ || !head.keep_alive || !request_.keep_alive || shutting_down;
+}
 
+Exchange::State Exchange::forward_head(http::ResponseHead& head, std::string_view bytes) {
+  uring::Stream& upstream = *session_.upstream;
+  begin_response(head);
+  bool shutting_down = session_.worker.phase() == Phase::shutting_down;
   auto head_size = static_cast<uint32_t>(head.size);
   auto step = response_.scan(bytes.substr(head_size));
   auto body_size = static_cast<uint32_t>(step.consumed);
@@ -245,6 +332,7 @@ Exchange::State Exchange::become_opaque(OpaqueReason reason) {
 Exchange::State Exchange::provider_gone() {
   uring::Stream& upstream = *session_.upstream;
   if (may_send_again() && send_again()) return State::going;
+  if (interception_ != nullptr && interception_->holds_response) return State::held;
   if (upstream.error() == 0 && head_done_ && response_.complete_at_close()) {
     close_client_ = true;
     return response_complete();

@@ -2,6 +2,7 @@
 // whether the exchange is over; the caller sleeps on the session's waker in between.
 #pragma once
 
+#include <functional>
 #include <string>
 
 #include "agent/gateway/recorder.h"
@@ -26,10 +27,25 @@ struct Request {
   bool explicit_mode = false;
 };
 
+// How flows take part in an exchange; without one every piece goes on as it came.
+struct Interception {
+  size_t limit = 0;  // bytes of a body that are kept; a longer one goes on and is no longer whole
+  // Copies of body bytes in the framing in which they came.
+  bool copies_request = false, copies_response = false;
+  std::string request_body, response_body;
+  bool request_whole = true, response_whole = true;
+  bool head_taken = false;      // the final head has left the input; the flows say what the client gets instead
+  bool holds_response = false;  // the body waits in response_body until release()
+  // Sees payload and framing of a response as they go by; may be empty.
+  std::function<void(std::string_view)> watches_response;
+};
+
 class Exchange {
  public:
   enum class State : uint8_t {
     going,
+    head,    // the final response's head lies in the worker's scratch and in the input: take_head() follows
+    held,    // the response's body is complete, or longer than may be held: release() follows
     again,   // the client's connection is ready for its next request
     finish,  // deliver what is queued, then close in order
     reset,   // cut the client off, as the provider did
@@ -42,10 +58,23 @@ class Exchange {
   Exchange(const Exchange&) = delete;
   Exchange& operator=(const Exchange&) = delete;
 
+  // Before begin(). `interception` outlives the exchange.
+  void intercept(Interception& interception) { interception_ = &interception; }
+  // Takes the head that State::head told of out of the input, and gives its bytes.
+  [[nodiscard]] std::string take_head();
+  // What the client gets as head, in the form of HTTP/1. Then the body follows as it comes, or as it was held.
+  void release(std::string_view head);
+  // The same with another body; the provider's is not passed on.
+  void replace(std::string_view head, std::string_view body);
+
   // `first`: the head as it goes out, perhaps with body bytes that `request.body` has already been shown.
   void begin(uring::BufferRef first);
   [[nodiscard]] State step();
   [[nodiscard]] MonotonicTime deadline() const;
+
+  // Whether all of the response's body is there.
+  [[nodiscard]] bool response_whole() const;
+  [[nodiscard]] bool request_sent() const { return request_done_; }
 
   [[nodiscard]] OpaqueReason opaque_reason() const { return opaque_reason_; }
   [[nodiscard]] Failure failure() const { return failure_; }
@@ -59,6 +88,10 @@ class Exchange {
   void send_request(uring::BufferRef piece);
   State relay_response();
   State read_response_head(bool& waiting);
+  void begin_response(const http::ResponseHead& head);
+  void pass_on_body(uring::BufferRef piece);
+  void send_bytes(std::string_view bytes);
+  void copy_request_body(std::string_view bytes);
   State forward_head(http::ResponseHead& head, std::string_view bytes);
   void forward_rewritten_head(const http::ResponseHead& head, std::string_view bytes);
   State response_complete();
@@ -71,7 +104,8 @@ class Exchange {
   Session& session_;
   Request request_;
   http::BodyScanner response_;
-  MonotonicTime progress_;    // when a byte last moved
+  MonotonicTime progress_;  // when a byte last moved
+  Interception* interception_ = nullptr;
   uint64_t sent_before_ = 0;  // what the upstream connection had sent before this request
   OpaqueReason opaque_reason_ = OpaqueReason::none;
   Failure failure_ = Failure::none;
@@ -81,6 +115,13 @@ class Exchange {
   bool head_done_ = false;         // the final response's head was forwarded
   bool response_keep_alive_ = false;
   bool close_client_ = false;
+  bool replaced_ = false;  // the client has all of another body; what is left of the provider's is dropped
+};
+
+// How a request's service ended, for the connection.
+struct Served {
+  Exchange::State state = Exchange::State::finish;
+  OpaqueReason reason = OpaqueReason::none;
 };
 
 }  // namespace lunar::gateway

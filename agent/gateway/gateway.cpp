@@ -38,7 +38,8 @@ void pin_to_cpu(uint32_t index) {
 
 }  // namespace
 
-Result<std::unique_ptr<Gateway>> Gateway::create(GatewayStart start, std::vector<Fd>& fds, const DomainLists& domains) {
+Result<std::unique_ptr<Gateway>> Gateway::create(GatewayStart start, std::vector<Fd>& fds, const DomainLists& domains,
+                                                 FlowParts flows) {
   std::unique_ptr<Gateway> gateway(new Gateway);
   Shared& shared = gateway->shared_;
   shared.origins = OriginMap(map_fd(start, fds, map_name::origins));
@@ -52,6 +53,9 @@ Result<std::unique_ptr<Gateway>> Gateway::create(GatewayStart start, std::vector
   if (auto position = start.program_lookup_position()) shared.program_questions = fds[*position].get();
   gateway->resolver_ = std::make_unique<Resolver>();
   shared.resolver = gateway->resolver_.get();
+  shared.flows = &gateway->flows_;
+  shared.script_sockets = std::move(flows.script_sockets);
+  shared.flow_records = flows.records;
   shared.request_id_prefix =
       fmt::format("{}-{:x}-", start.instance_id,
                   static_cast<uint64_t>(monotonic_now().time_since_epoch().count()) ^ static_cast<uint64_t>(getpid()));
@@ -112,12 +116,18 @@ void Gateway::set_domains(const DomainLists& domains) {
   for (auto& worker : workers_) worker->set_domains(domains);
 }
 
+void Gateway::set_plan(std::shared_ptr<const Plan> plan) {
+  auto active = flows_.activate(std::move(plan), instant_at(monotonic_now()));
+  for (auto& worker : workers_) worker->set_plan(active);
+}
+
 void Gateway::hand_over(Fd socket) {
   handover_ = std::move(socket);
   for (auto& worker : workers_) worker->change_phase(Phase::handing_over, handover_.get());
 }
 
 void Gateway::shut_down() {
+  flows_.block_all(instant_at(monotonic_now()));
   for (auto& worker : workers_) worker->change_phase(Phase::shutting_down);
 }
 

@@ -9,9 +9,16 @@
 #include <vector>
 
 #include "agent/config/domain_lists.h"
+#include "agent/gateway/local_zone.h"
 #include "agent/gateway/worker.h"
 
 namespace lunar::gateway {
+
+// What flows need beside the gateway itself.
+struct FlowParts {
+  std::vector<Fd> script_sockets;      // one connected to the script host for each worker, or none
+  FlowRecordQueue* records = nullptr;  // outlives the gateway; null: nobody wants them
+};
 
 // Created and called on the admin thread; the workers have threads of their own.
 class Gateway {
@@ -19,7 +26,7 @@ class Gateway {
   // `fds` in the order that GatewayStart says; it keeps those of the data path (worker, proxy and connect listeners,
   // maps) and leaves the others.
   [[nodiscard]] static Result<std::unique_ptr<Gateway>> create(GatewayStart start, std::vector<Fd>& fds,
-                                                               const DomainLists& domains);
+                                                               const DomainLists& domains, FlowParts flows = {});
   Gateway(const Gateway&) = delete;
   Gateway& operator=(const Gateway&) = delete;
   ~Gateway();  // ends everything at once if it has not ended
@@ -31,6 +38,9 @@ class Gateway {
   // An idle client of a predecessor.
   void adopt(Fd client, ListenerRole role);
   void set_domains(const DomainLists& domains);
+  // Requests that begin from now on run by this plan; counters of unchanged quotas go on.
+  void set_plan(std::shared_ptr<const Plan> plan);
+  [[nodiscard]] FlowState& flows() { return flows_; }
 
   // No more accepts. Idle clients go through `socket` (SOCK_SEQPACKET), busy ones when they are idle; opaque
   // connections stay until they end.
@@ -47,6 +57,7 @@ class Gateway {
   Gateway() = default;
   void run_worker(uint32_t index, std::promise<Result<>>& opened);  // on its own thread
 
+  FlowState flows_{local_zone()};
   Shared shared_;
   std::unique_ptr<Resolver> resolver_;
   std::vector<Fd> maps_;

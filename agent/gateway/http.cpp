@@ -1,6 +1,7 @@
 // The requests of one client connection, one after the other: read a head, decide, exchange, again.
 #include "agent/gateway/answers.h"
 #include "agent/gateway/exchange.h"
+#include "agent/gateway/flow_passage.h"
 #include "agent/gateway/policy.h"
 #include "agent/gateway/request_intake.h"
 #include "agent/gateway/session.h"
@@ -77,11 +78,6 @@ uring::Task<HeadState> read_head(Session& session) {
   }
 }
 
-struct Served {
-  Exchange::State state = Exchange::State::finish;
-  OpaqueReason reason = OpaqueReason::none;
-};
-
 uring::Task<Served> exchange(Session& session, Request request, uring::BufferRef head) {
   Exchange exchange(session, std::move(request));
   exchange.begin(std::move(head));
@@ -101,20 +97,25 @@ uring::Task<Served> exchange(Session& session, Request request, uring::BufferRef
   }
 }
 
-Served refuse(Session& session, Intake& intake) {
+}  // namespace
+
+Served refuse_request(Session& session, Intake& intake) {
   intake.answer->close = intake.answer->close || !intake.request.keep_alive;
   answer(session, intake.request.draft, *intake.answer);
   record_attempt(session, intake.request.draft);
   return {intake.answer->close ? Exchange::State::finish : Exchange::State::again, OpaqueReason::none};
 }
 
+namespace {
+
 uring::Task<Served> serve_request(Session& session) {
+  if (auto concerned = find_flows(session)) co_return co_await pass_flows(session, std::move(concerned));
   Intake intake = session.captured() ? take_captured(session) : take_explicit(session);
   if (intake.probe) co_return Served{Exchange::State::again, OpaqueReason::none};
   // A program that was captured while the hook went away: it can bear a reset, but not an answer of ours.
   if (session.astray()) co_return Served{Exchange::State::reset, OpaqueReason::none};
   if (!intake.answer && !session.captured()) co_await reach_provider(session, intake);
-  if (intake.answer) co_return refuse(session, intake);
+  if (intake.answer) co_return refuse_request(session, intake);
   if (intake.tunnel) co_return Served{Exchange::State::opaque, OpaqueReason::connect};
   if (!session.obtain(intake.request.destination, intake.pooled_limit()))
     co_return Served{Exchange::State::reset, OpaqueReason::none};

@@ -85,11 +85,15 @@ void record_attempt(Session& session, const RecordDraft& draft) {
   record->termination = draft.termination;
   record->mode = draft.mode;
   record->tls = draft.tls;
+  record->attempt = draft.attempt;
+  record->internal = draft.attempt > 0;
   std::string_view rest = draft.text_;
-  for (size_t i = 0; i < RecordDraft::texts; ++i) {
+  for (size_t i = 0; i + 1 < RecordDraft::texts; ++i) {
     record->set(static_cast<TransactionText>(i), rest.substr(0, draft.lengths_[i]));
     rest.remove_prefix(draft.lengths_[i]);
   }
+  record->set(TransactionText::flows, draft.flows);
+  record->set(TransactionText::path, rest);
   session.worker.records().publish();
 }
 

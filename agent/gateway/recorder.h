@@ -25,6 +25,8 @@ struct RecordDraft {
   EntryMode mode = EntryMode::transparent;
   Termination termination = Termination::ok;
   bool tls = false;
+  uint8_t attempt = 0;  // from 0; those after it are sent by a flow
+  std::string flows;    // names of those that ran, each followed by a line feed
 
   // Copies what the log wants of a head whose bytes will be gone.
   void describe(const http::RequestHead& head, std::string_view host, std::string_view target);

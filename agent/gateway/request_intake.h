@@ -29,7 +29,9 @@ struct Intake {
 // Both take the head (and what is there of its body) out of the client's input, using the worker's scratch.
 [[nodiscard]] Intake take_captured(Session& session);
 [[nodiscard]] Intake take_explicit(Session& session);
-// Explicit modes: resolves the host and connects, or sets `answer`.
+// Sends `intake.answer` and notes it.
+[[nodiscard]] Served refuse_request(Session& session, Intake& intake);
+// Explicit modes, and where a flow has changed the host: resolves the host and connects, or sets `answer`.
 [[nodiscard]] uring::Task<> reach_provider(Session& session, Intake& intake);
 
 }  // namespace lunar::gateway

@@ -39,7 +39,8 @@ Worker::Worker(Shared& shared, uint32_t index)
       records_(record_capacity),
       pool_(loop_),
       beat_(shared.start.config.failsafe.heartbeat_deadline / 5),
-      most_sessions_(session_limit(shared)) {}
+      most_sessions_(session_limit(shared)),
+      seed_(std::hash<std::string>{}(shared.request_id_prefix) + index) {}
 
 Worker::~Worker() = default;
 
@@ -47,6 +48,10 @@ Result<> Worker::run(std::vector<Listener> listeners, const std::function<void(R
   auto open = loop_.open(receive_buffers);
   if (open) {
     for (Listener& each : listeners) listen(std::move(each));
+    if (index_ < shared_.script_sockets.size()) {
+      scripts_ = std::make_unique<ScriptLink>(loop_, std::move(shared_.script_sockets[index_]));
+      tasks_.start(scripts_->run());
+    }
   }
   opened(open);
   if (!open) {
@@ -96,6 +101,43 @@ void Worker::adopt(Fd client, ListenerRole role) {
 
 void Worker::set_domains(DomainLists lists) {
   loop_.post([this, lists = std::move(lists)] { domains_ = lists; });
+}
+
+void Worker::set_plan(std::shared_ptr<const ActivePlan> active) {
+  loop_.post([this, active = std::move(active)] { active_ = active; });
+}
+
+void Worker::waiter_ready(Ticket ticket) {
+  loop_.post([this, ticket] {
+    if (auto found = waiting_.find(ticket); found != waiting_.end()) found->second->signal();
+  });
+}
+
+void Worker::await_ticket(Ticket ticket, uring::Waker* waker) {
+  if (waker == nullptr) {
+    waiting_.erase(ticket);
+  } else {
+    waiting_[ticket] = waker;
+  }
+}
+
+// Reads /proc once a process: only requests that a flow may concern pay for it.
+std::shared_ptr<const lunar::Caller> Worker::caller(const Origin& origin) {
+  constexpr size_t most_callers = 4096;
+  const uint64_t key = (uint64_t{origin.pid} << 40U) ^ origin.start_ns ^ origin.cgroup_id;
+  if (auto known = callers_.find(key); known != callers_.end()) return known->second;
+  if (attribution_ == nullptr) attribution_ = std::make_unique<Attribution>(most_callers);
+  const Process& process = attribution_->resolve(origin);
+  auto out = std::make_shared<lunar::Caller>(lunar::Caller{.pid = process.pid,
+                                                           .uid = process.uid,
+                                                           .comm = process.comm,
+                                                           .exe = process.exe,
+                                                           .cgroup = process.cgroup,
+                                                           .unit = process.unit,
+                                                           .container = process.container});
+  if (callers_.size() >= most_callers) callers_.clear();
+  callers_.emplace(key, out);
+  return out;
 }
 
 void Worker::change_phase(Phase phase, int handover) {
@@ -151,6 +193,7 @@ void Worker::turn(MonotonicTime now) {
   last_turn_ = now;
   statistics_.pooled.store(pool_.size(), std::memory_order_relaxed);
   if (phase_ != Phase::serving) pool_.evict(pool_.size());
+  if (phase_ != Phase::serving && sessions_.empty() && scripts_ != nullptr && scripts_->alive()) scripts_->stop();
   if (all_ended()) loop_.stop();
 }
 

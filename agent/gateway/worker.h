@@ -6,20 +6,26 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <unordered_map>
 #include <vector>
 
 #include "agent/base/transaction.h"
 #include "agent/config/domain_lists.h"
 #include "agent/config/gateway_start.h"
+#include "agent/gateway/flow_state.h"
+#include "agent/gateway/script_link.h"
 #include "agent/gateway/upstream_pool.h"
 #include "agent/http/head.h"
 #include "agent/net/resolver.h"
+#include "agent/redirect/attribution.h"
 #include "agent/redirect/heartbeat.h"
 #include "agent/redirect/original_dst.h"
 #include "agent/redirect/own_sockets.h"
 #include "agent/redirect/unreachable.h"
+#include "agent/state/flow_record.h"
 #include "agent/uring/acceptor.h"
 #include "agent/uring/loop.h"
+#include "flowengine/run/selection.h"
 
 namespace lunar::gateway {
 
@@ -49,8 +55,11 @@ struct Shared {
   Unreachable unreachable{-1};
   std::optional<Heartbeats> heartbeats;
   Resolver* resolver = nullptr;
-  int program_questions = -1;     // socket of ProgramQuestions, not owned; below 0: nobody wants to know
-  std::string request_id_prefix;  // of this process: a request's id is this and its number
+  FlowState* flows = nullptr;
+  FlowRecordQueue* flow_records = nullptr;  // null: nobody wants them
+  std::vector<Fd> script_sockets;           // one for each worker, which takes it; empty: no script can run
+  int program_questions = -1;               // socket of ProgramQuestions, not owned; below 0: nobody wants to know
+  std::string request_id_prefix;            // of this process: a request's id is this and its number
 };
 
 enum class Phase : uint8_t {
@@ -83,6 +92,8 @@ class Worker {
   void add_listener(Listener listener);
   void adopt(Fd client, ListenerRole role);
   void set_domains(DomainLists lists);
+  void set_plan(std::shared_ptr<const ActivePlan> active);
+  void waiter_ready(Ticket ticket);  // its outcome lies in the shared FlowState
   // `handover`: a SOCK_SEQPACKET socket for idle clients, or -1; not owned.
   void change_phase(Phase phase, int handover = -1);
   // True once run() has returned; from any thread.
@@ -106,6 +117,13 @@ class Worker {
   [[nodiscard]] http::ResponseHead& response_scratch() { return response_; }
   // Tells the admin thread's helper of a client process, once.
   void announce(const Origin& origin);
+  [[nodiscard]] uint64_t seed() const { return seed_; }  // for dice; differs from process to process
+  // Flows. Null: nothing is configured.
+  [[nodiscard]] const std::shared_ptr<const ActivePlan>& active_plan() const { return active_; }
+  [[nodiscard]] SelectionScratch& selection_scratch() { return selection_scratch_; }
+  [[nodiscard]] std::shared_ptr<const lunar::Caller> caller(const Origin& origin);
+  void await_ticket(Ticket ticket, uring::Waker* waker);  // null: no longer
+  [[nodiscard]] ScriptLink* scripts() { return scripts_.get(); }
   // A socket marked as our own; when descriptors run out, idle upstream connections make room.
   [[nodiscard]] Result<Fd> upstream_socket(const Endpoint& destination);
 
@@ -142,8 +160,15 @@ class Worker {
   MonotonicTime out_of_descriptors_until_{};
   Nanoseconds beat_{};
   uint64_t most_sessions_ = 0;
+  uint64_t seed_ = 0;
   http::RequestHead request_;
   http::ResponseHead response_;
+  std::shared_ptr<const ActivePlan> active_;
+  SelectionScratch selection_scratch_;
+  std::unique_ptr<Attribution> attribution_;
+  std::unordered_map<uint64_t, std::shared_ptr<const lunar::Caller>> callers_;
+  std::unordered_map<Ticket, uring::Waker*> waiting_;
+  std::unique_ptr<ScriptLink> scripts_;
 
   friend class Session;
 };

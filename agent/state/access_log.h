@@ -8,12 +8,12 @@
 #include <string>
 #include <string_view>
 
-#include "agent/base/fd.h"
+#include "agent/state/rotating_file.h"
 #include "flowengine/result.h"
 
 namespace lunar {
 
-using WallTime = std::chrono::sys_time<std::chrono::nanoseconds>;
+using LogTime = std::chrono::sys_time<std::chrono::nanoseconds>;
 
 struct AccessLogOptions {
   std::string path;                         // empty: off
@@ -32,27 +32,24 @@ class AccessLog {
   // How many lines the next one has to report as lost before it; add() takes it as reported.
   [[nodiscard]] uint64_t lost() const { return lost_; }
   [[nodiscard]] uint64_t lost_total() const { return lost_total_; }
-  void add(std::string_view line, WallTime now);
+  void add(std::string_view line, LogTime now);
   void note_lost(uint64_t lines);
 
   // Writes what is buffered. On failure these lines are lost and the error says why; with nothing to write it is the
   // outcome of the last attempt, which add() may have made.
-  Result<> flush(WallTime now);
+  Result<> flush(LogTime now);
   // Another program has moved the file: writes the buffer to it, then opens the path anew.
-  Result<> reopen(WallTime now);
+  Result<> reopen(LogTime now);
 
  private:
-  Result<> write_out(WallTime now);
-  Result<> open(WallTime now);
-  void rotate_if_due(WallTime now);
-  void rotate();
-  void drop_unwritten(size_t written);
-  [[nodiscard]] int64_t period_of(WallTime at) const;
+  Result<> write_out(LogTime now);
+  Result<> open(LogTime now);
+  void rotate_if_due(LogTime now);
+  void drop_unwritten(size_t kept);
+  [[nodiscard]] int64_t period_of(LogTime at) const;
 
   AccessLogOptions options_;
-  Fd file_;
-  bool regular_ = false;
-  uint64_t size_ = 0;
+  RotatingFile file_;
   int64_t period_ = 0;  // which rotation interval the file belongs to
   std::string buffer_;
   uint64_t buffered_lines_ = 0;

@@ -2,8 +2,10 @@
 
 #include <time.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
+#include <utility>
 
 #include "agent/base/json_text.h"
 
@@ -58,6 +60,17 @@ void append_text_or_null(std::string& out, std::string_view text) {
     out += "null";
   } else {
     append_json_string(out, text);
+  }
+}
+
+// Names, each followed by a line feed; the last one may have been cut.
+void append_flows(std::string& out, std::string_view names) {
+  bool first = true;
+  while (!names.empty()) {
+    std::string_view name = names.substr(0, names.find('\n'));
+    names.remove_prefix(std::min(name.size() + 1, names.size()));
+    if (!std::exchange(first, false)) out += ',';
+    append_json_string(out, name);
   }
 }
 
@@ -155,7 +168,9 @@ void append_access_log_line(std::string& out, const TransactionRecord& record, c
   append_text_or_null(out, tag.empty() ? context.consumer_tag : tag);
   out += ",\"process\":";
   out += context.process_json.empty() ? std::string_view("{}") : context.process_json;
-  out += ",\"flows\":[],\"bytes_in\":";
+  out += ",\"flows\":[";
+  append_flows(out, record.get(TransactionText::flows));
+  out += "],\"bytes_in\":";
   append_number(out, record.bytes_in);
   out += ",\"bytes_out\":";
   append_number(out, record.bytes_out);

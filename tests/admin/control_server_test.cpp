@@ -171,3 +171,30 @@ TEST_CASE("doctor: its frame masks keys and passwords") {
   CHECK(report["failsafe"]["state"] == "protecting");
   CHECK(report["run_at"].get<std::string>().ends_with("Z"));
 }
+
+TEST_CASE("control server: what is asked about the configuration reaches the supervisor with its body and asker") {
+  Fixture fixture;
+  CHECK(status_of(fixture.ask("PUT /apply_flows", "{}")) == 400);
+  CHECK(status_of(fixture.ask("POST /configuration", "x")) == 400);
+  CHECK(status_of(fixture.ask("POST /validate_flows", "y")) == 400);
+  CHECK(status_of(fixture.ask("POST /load_flows")) == 400);
+  CHECK(status_of(fixture.ask("POST /apply_flows", "{}")) == 405);
+  using Verb = ConfigurationRequest::Verb;
+  REQUIRE(fixture.host.requests.size() == 4);
+  const std::vector<std::pair<Verb, std::string>> expected{
+      {Verb::apply, "{}"}, {Verb::operate, "x"}, {Verb::check, "y"}, {Verb::load, ""}};
+  for (size_t i = 0; i < expected.size(); ++i) {
+    CHECK(fixture.host.requests[i].verb == expected[i].first);
+    CHECK(fixture.host.requests[i].body == expected[i].second);
+    CHECK(fixture.host.requests[i].asked_by.starts_with("uid "));
+  }
+}
+
+TEST_CASE("control server: the doctor shows what the gateway has loaded, and goes without where there is none") {
+  Fixture fixture;
+  CHECK(json::parse(body_of(fixture.ask("GET /doctor")))["loaded_streams_config"]["data"].empty());
+  fixture.start_gateway();
+  const json report = json::parse(body_of(fixture.ask("GET /doctor")));
+  CHECK(report["loaded_streams_config"]["data"][0]["file_name"] == "a.yaml");
+  CHECK(report["checks"].size() == 1);
+}

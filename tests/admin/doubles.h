@@ -22,6 +22,22 @@ struct GatewayDouble : GatewayView {
     return {};
   }
 
+  Result<> request_configuration(const ConfigurationRequest& request, ConfigurationAnswered done) override {
+    requests.push_back(request);
+    done({.status = 226, .body = {{"msg", "seen"}}});
+    return {};
+  }
+  [[nodiscard]] nlohmann::json loaded_files() const override { return {{{"type", "flow"}, {"file_name", "a.yaml"}}}; }
+  [[nodiscard]] nlohmann::json flows() const override { return {{"flows", nlohmann::json::array()}}; }
+  [[nodiscard]] nlohmann::json quotas() const override { return {{"quotas", nlohmann::json::array()}}; }
+  [[nodiscard]] std::string discovery() override { return "{}"; }
+  void write_metrics(MetricText& text) override { (void)text; }
+  void observe(const CallView&) override { ++observed; }
+  Result<> reopen_exporters() override { return {}; }
+  Result<> flush_exporters() override { return {}; }
+
+  size_t observed = 0;
+  std::vector<ConfigurationRequest> requests;
   GatewayCounters counts{.open_connections = 3, .max_connections = 100};
   std::vector<WorkerView> worker_views{{.alive = true, .heartbeat_age_ms = 12, .open_connections = 3}};
   Readiness state{.serving = true, .ready = true};
@@ -62,7 +78,10 @@ struct HostDouble : ControlHost {
     return nlohmann::json{{"state", mode == FailsafeMode::bypass ? "bypass" : "protecting"}, {"reason", "operator"}};
   }
   void restart_gateway(Done done) override { pending = std::move(done); }
-  void reload(Done done) override { done(fail("gateway_config.yaml:3:1: error: bad regex")); }
+  void configure(ConfigurationRequest request, const ConfigurationAnswered& done) override {
+    requests.push_back(std::move(request));
+    done(configuration_failure(400, "refused", {"gateway_config.yaml:3:1: error: bad regex"}));
+  }
   [[nodiscard]] Result<nlohmann::json> doctor(const std::string& unit, std::optional<uint32_t> pid) const override {
     const std::string text = unit + (pid ? std::to_string(*pid) : "");
     return nlohmann::json{{"checks", {{{"name", "kernel"}, {"level", "ok"}, {"text", "fine " + text}}}}};
@@ -71,6 +90,7 @@ struct HostDouble : ControlHost {
   std::vector<AttachRequest> attached;
   std::vector<AttachRequest> detached;
   std::vector<FailsafeMode> modes;
+  std::vector<ConfigurationRequest> requests;
   Done pending;
 };
 

@@ -2,64 +2,24 @@
 
 #include <doctest/doctest.h>
 #include <fcntl.h>
-#include <signal.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 
-#include <array>
 #include <cerrno>
 #include <filesystem>
 #include <fstream>
 #include <string>
 #include <vector>
 
+#include "tests/state/directory.h"
+
 using namespace lunar;
 namespace fs = std::filesystem;
 
 namespace {
 
-// A directory that goes with the test.
-struct Directory {
-  Directory() {
-    std::array<char, 32> name{"/tmp/lunar-access-log-XXXXXX"};
-    REQUIRE(::mkdtemp(name.data()) != nullptr);
-    path = name.data();
-  }
-  Directory(const Directory&) = delete;
-  Directory& operator=(const Directory&) = delete;
-  ~Directory() { fs::remove_all(path); }
-  [[nodiscard]] std::string log() const { return path / "access.log"; }
-  fs::path path;
-};
-
-std::vector<std::string> lines_of(const std::string& path) {
-  std::ifstream file(path);
-  std::vector<std::string> lines;
-  for (std::string line; std::getline(file, line);) lines.push_back(line);
-  return lines;
-}
-
 using Lines = std::vector<std::string>;
 
-const WallTime kNoon{std::chrono::sys_days{std::chrono::year{2024} / 5 / 15} + std::chrono::hours(12)};  // a Wednesday
-
-// Lets the process write files up to `bytes` long: what a full disk looks like to it.
-struct FileSizeLimit {
-  explicit FileSizeLimit(rlim_t bytes) {
-    ::getrlimit(RLIMIT_FSIZE, &before);
-    old_handler = ::signal(SIGXFSZ, SIG_IGN);
-    const rlimit limit{bytes, before.rlim_max};
-    REQUIRE(::setrlimit(RLIMIT_FSIZE, &limit) == 0);
-  }
-  FileSizeLimit(const FileSizeLimit&) = delete;
-  FileSizeLimit& operator=(const FileSizeLimit&) = delete;
-  ~FileSizeLimit() {
-    ::setrlimit(RLIMIT_FSIZE, &before);
-    ::signal(SIGXFSZ, old_handler);
-  }
-  rlimit before{};
-  void (*old_handler)(int) = nullptr;
-};
+const LogTime kNoon{std::chrono::sys_days{std::chrono::year{2024} / 5 / 15} + std::chrono::hours(12)};  // a Wednesday
 
 }  // namespace
 
@@ -108,7 +68,7 @@ TEST_CASE("access log: retaining nothing empties the file") {
 TEST_CASE("access log: rotates when its hour is over, not before") {
   const Directory directory;
   AccessLog log({.path = directory.log(), .rotate_interval = std::chrono::hours(1)});
-  const auto write = [&](const char* line, WallTime at) {
+  const auto write = [&](const char* line, LogTime at) {
     log.add(line, at);
     REQUIRE(log.flush(at));
   };
@@ -123,8 +83,8 @@ TEST_CASE("access log: rotates when its hour is over, not before") {
 TEST_CASE("access log: a week ends on Sunday at midnight") {
   const Directory directory;
   AccessLog log({.path = directory.log(), .rotate_interval = std::chrono::days(7)});
-  const WallTime monday = WallTime(std::chrono::sys_days{std::chrono::year{2024} / 5 / 20});
-  for (const WallTime at : {kNoon, monday - std::chrono::seconds(1), monday}) {
+  const LogTime monday = LogTime(std::chrono::sys_days{std::chrono::year{2024} / 5 / 20});
+  for (const LogTime at : {kNoon, monday - std::chrono::seconds(1), monday}) {
     log.add("line", at);
     REQUIRE(log.flush(at));
   }
@@ -139,7 +99,7 @@ TEST_CASE("access log: a file of an earlier run is rotated by its own age") {
   }
   fs::last_write_time(directory.log(), fs::file_time_type::clock::now() - std::chrono::hours(3));
   AccessLog log({.path = directory.log(), .rotate_interval = std::chrono::hours(1)});
-  const WallTime now = std::chrono::system_clock::now();
+  const LogTime now = std::chrono::system_clock::now();
   log.add("new", now);
   REQUIRE(log.flush(now));
   CHECK(lines_of(directory.log()) == Lines{"new"});

@@ -7,11 +7,14 @@
 #include <string_view>
 #include <utility>
 
-namespace lunar::admin {
+namespace lunar {
 
 // Appends name="value" (after a comma if something stands there already). Values are cut at 128 bytes; what is no
 // valid UTF-8 becomes U+FFFD.
 void append_label(std::string& labels, std::string_view name, std::string_view value);
+
+// As values and bounds are written: integral numbers without a fraction.
+[[nodiscard]] std::string metric_number(double value);
 
 enum class MetricKind : uint8_t { counter, gauge, histogram };
 
@@ -33,4 +36,4 @@ class MetricText {
   std::string name_;
 };
 
-}  // namespace lunar::admin
+}  // namespace lunar

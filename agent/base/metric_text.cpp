@@ -1,4 +1,4 @@
-#include "agent/admin/metric_text.h"
+#include "agent/base/metric_text.h"
 
 #include <array>
 #include <charconv>
@@ -6,7 +6,7 @@
 
 #include "agent/base/utf8.h"
 
-namespace lunar::admin {
+namespace lunar {
 namespace {
 
 constexpr size_t kLabelLimit = 128;
@@ -16,15 +16,15 @@ std::string_view kind_name(MetricKind kind) {
   return kNames[static_cast<size_t>(kind)];
 }
 
-void append_value(std::string& out, double value) {
+}  // namespace
+
+std::string metric_number(double value) {
   std::array<char, 32> text;
   const bool whole = std::abs(value) < 9e15 && value == std::floor(value);
   const auto end = whole ? std::to_chars(text.data(), text.data() + text.size(), static_cast<int64_t>(value)).ptr
                          : std::to_chars(text.data(), text.data() + text.size(), value).ptr;
-  out.append(text.data(), end);
+  return {text.data(), end};
 }
-
-}  // namespace
 
 void append_label(std::string& labels, std::string_view name, std::string_view value) {
   if (!labels.empty()) labels += ',';
@@ -52,7 +52,15 @@ void append_label(std::string& labels, std::string_view name, std::string_view v
 void MetricText::family(std::string_view name, MetricKind kind, std::string_view help) {
   name_ = name;
   out_ += "# HELP " + name_ + ' ';
-  out_ += help;
+  for (const char byte : help) {
+    if (byte == '\n') {
+      out_ += "\\n";
+    } else if (byte == '\\') {
+      out_ += "\\\\";
+    } else {
+      out_ += byte;
+    }
+  }
   out_ += "\n# TYPE " + name_ + ' ';
   out_ += kind_name(kind);
   out_ += '\n';
@@ -72,8 +80,8 @@ void MetricText::sample_with(double value, std::string_view labels, std::string_
   if (!common_.empty() && !labels.empty()) out_ += ',';
   out_ += labels;
   out_ += "} ";
-  append_value(out_, value);
+  out_ += metric_number(value);
   out_ += '\n';
 }
 
-}  // namespace lunar::admin
+}  // namespace lunar

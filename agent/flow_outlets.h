@@ -1,0 +1,67 @@
+// Where in the gateway process everything goes that flows leave behind: metrics, HAR file, traces, discovery state. On
+// the admin thread, but for the queue.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "agent/base/event_loop.h"
+#include "agent/base/fd.h"
+#include "agent/config/gateway_config.h"
+#include "agent/config/lunard_config.h"
+#include "agent/net/resolver.h"
+#include "agent/state/discovery.h"
+#include "agent/state/flow_reports.h"
+
+namespace lunar {
+
+class FlowOutlets {
+ public:
+  FlowOutlets(EventLoop& loop, const LunardConfig& config, OtlpResource resource);
+  FlowOutlets(const FlowOutlets&) = delete;
+  FlowOutlets& operator=(const FlowOutlets&) = delete;
+
+  [[nodiscard]] FlowRecordQueue& queue() { return queue_; }  // for workers
+
+  void begin();  // after the sandbox: what an earlier process knew
+  void set_configuration(const std::shared_ptr<const Plan>& plan, std::shared_ptr<const MetricsSpec> metrics,
+                         const GatewayConfig& config);
+  void set_skipped_files(size_t files) { reports_.metrics().set_skipped_files(files); }
+  void count_reload(bool accepted) { reports_.metrics().count_reload(accepted); }
+  void observe(const CallView& call) { discovery_.add(call); }
+
+  void write(MetricText& text, const FlowGauges& now);
+  [[nodiscard]] std::string discovery() const { return discovery_.text(); }
+  Result<> reopen();  // the exporter's files
+  Result<> flush();
+  void finish();
+
+ private:
+  // Addresses that a thread of the resolver has found, until the loop takes them.
+  struct Found {
+    TraceSender::Resolved done;
+    std::vector<Endpoint> addresses;
+  };
+  void drain();
+  void look_up(const std::string& host, uint16_t port, TraceSender::Resolved done);
+  void report(const Result<>& outcome);
+  [[nodiscard]] std::string discovery_path() const;
+
+  EventLoop& loop_;
+  LunardConfig config_;
+  OtlpResource resource_;
+  Fd wake_;
+  FlowRecordQueue queue_;
+  FlowReports reports_;
+  Discovery discovery_;
+  std::mutex found_mutex_;
+  std::vector<Found> found_;
+  std::string har_key_, trace_key_;  // of the exporters that are open
+  bool har_failing_ = false;
+  EventLoop::Source wake_source_, flush_timer_, save_timer_;
+  std::unique_ptr<Resolver> resolver_;  // has threads, which must begin behind the sandbox and end before the rest
+};
+
+}  // namespace lunar

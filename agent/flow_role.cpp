@@ -1,0 +1,230 @@
+#include "agent/flow_role.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <iterator>
+#include <nlohmann/json.hpp>
+
+#include "agent/base/log.h"
+#include "agent/base/memory_file.h"
+#include "agent/failsafe/places.h"
+
+namespace lunar {
+namespace {
+
+using nlohmann::json;
+
+constexpr size_t largest_bundle = 1 << 30;
+constexpr std::string_view snapshot_name = "quotas.json";
+
+std::string snapshot_path(const LunardConfig& config) {
+  return gateway_state_folder(config.state.dir) + "/" + std::string(snapshot_name);
+}
+
+// A new file in the place of the old one: a reader finds one of the two, whole.
+Result<> replace_file(const std::string& path, const std::string& text) {
+  const std::string fresh = path + ".new";
+  Fd file(open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640));
+  if (!file) return fail("cannot write " + fresh, errno);
+  size_t written = 0;
+  while (written < text.size()) {
+    ssize_t count = write(file.get(), text.data() + written, text.size() - written);
+    if (count < 0 && errno == EINTR) continue;
+    if (count <= 0) return fail("cannot write " + fresh, errno);
+    written += static_cast<size_t>(count);
+  }
+  if (fdatasync(file.get()) != 0 || rename(fresh.c_str(), path.c_str()) != 0)
+    return fail("cannot replace " + path, errno);
+  return {};
+}
+
+json describe(const GroupView& group) {
+  json out{{"group", group.group}, {"limit", group.limit}, {"used", group.used}};
+  auto time = [](const std::optional<WallTime>& at) {
+    return at ? json(std::chrono::duration_cast<std::chrono::milliseconds>(at->time_since_epoch()).count()) : json();
+  };
+  out["ends"] = time(group.ends);
+  out["blocked_until"] = time(group.blocked_until);
+  return out;
+}
+
+}  // namespace
+
+Result<ConfigBundle> take_bundle(ChannelMessage& message) {
+  if (message.fds.empty()) return fail("a message about the configuration brings none");
+  const Fd file = std::move(message.fds.back());
+  message.fds.pop_back();
+  auto bytes = read_memory_file(file.get(), largest_bundle);
+  if (!bytes) return std::unexpected(bytes.error());
+  return config_bundle_from_json(json::from_cbor(*bytes, true, false));
+}
+
+LoadedFlows load_flows(const ConfigBundle& bundle, const LunardConfig& config, bool lenient) {
+  CompileOptions options{
+      .lenient = lenient, .retry_timeout = config.flows.retry_timeout, .environment = bundle.environment};
+  if (config.flows.processing_timeout) options.processing_timeout = *config.flows.processing_timeout;
+  LoadedFlows out;
+  out.compiled = compile(bundle.sources, options);
+  out.gateway = resolve_gateway_config(out.compiled.gateway, config.config_dir);
+  for (const Diagnostics* some :
+       {&bundle.unreadable, &std::as_const(out.compiled.diagnostics), &std::as_const(out.gateway.diagnostics)})
+    for (const Diagnostic& one : some->list()) out.findings.add(one);
+  if (!lenient && out.findings.has_errors()) out.compiled.plan = nullptr;
+  out.sources = without_files(bundle.sources, out.compiled.skipped);
+  return out;
+}
+
+json outcome_of(const LoadedFlows& loaded, bool activated) {
+  json diagnostics = json::array();
+  for (const Diagnostic& one : loaded.findings.list()) {
+    diagnostics.push_back({{"file", one.file},
+                           {"line", one.at.line},
+                           {"column", one.at.column},
+                           {"severity", severity_name(one.severity)},
+                           {"id", one.id},
+                           {"text", one.text}});
+  }
+  const Diagnostic* error = loaded.findings.first_error();
+  bool accepted = loaded.compiled.plan != nullptr;
+  std::string message = activated ? "the configuration was reloaded" : "the configuration has no errors";
+  if (!accepted)
+    message = activated ? "the configuration was refused, the old one serves on" : "the configuration has errors";
+  return {{"accepted", accepted},
+          {"msg", message},
+          {"error", error == nullptr ? "" : error->print()},
+          {"diagnostics", std::move(diagnostics)}};
+}
+
+FlowRole::FlowRole(EventLoop& loop, const GatewayStart& start)
+    : loop_(loop),
+      config_(start.config),
+      outlets_(loop, start.config, {.instance_id = start.instance_id, .version = start.version}),
+      save_timer_(loop.timer([this] { save(); })) {}
+
+void FlowRole::start_scripts(uint32_t workers) {
+  auto ended = [](const std::string& how) { log::error("the script host {}: CustomScript answers `failure`", how); };
+  auto process = GatewayProcess::spawn(loop_, {.arguments = {"lunard", "--role=scripts"}},
+                                       {.message = [](const ChannelMessage&) {}, .ended = ended});
+  if (!process) return log::error("scripts cannot be run: {}", process.error().text);
+  scripts_ = std::move(*process);
+  std::vector<Fd> theirs;
+  std::vector<int> numbers;
+  for (uint32_t i = 0; i < workers; ++i) {
+    int pair[2] = {-1, -1};
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)
+      return log::error("scripts cannot be run: {}", strerror(errno));
+    script_sockets_.emplace_back(pair[0]);
+    theirs.emplace_back(pair[1]);
+    numbers.push_back(pair[1]);
+  }
+  if (auto sent = scripts_->send({{"processes", workers}}, numbers); !sent)
+    log::error("scripts cannot be run: {}", sent.error().text);
+}
+
+void FlowRole::begin(gateway::Gateway& gateway, LoadedFlows loaded) {
+  gateway_ = &gateway;
+  restore();
+  outlets_.begin();
+  activate(std::move(loaded));
+  save_timer_.fire_after(config_.state.snapshot_interval);
+}
+
+void FlowRole::activate(LoadedFlows loaded) {
+  gateway_->set_domains(loaded.gateway.config.domains);
+  if (loaded.compiled.plan == nullptr) return;
+  plan_ = loaded.compiled.plan;
+  sources_ = std::move(loaded.sources);
+  // metrics.yaml that is not there selects everything.
+  metrics_spec_ =
+      loaded.compiled.metrics.everything ? nullptr : std::make_shared<const MetricsSpec>(loaded.compiled.metrics);
+  outlets_.set_configuration(plan_, metrics_spec_, loaded.gateway.config);
+  outlets_.set_skipped_files(loaded.compiled.skipped.size());
+  gateway_->set_plan(plan_);
+}
+
+Result<json> FlowRole::reload(ChannelMessage& message, bool activate_it,
+                              const std::function<void(const Diagnostics&)>& took_effect) {
+  auto bundle = take_bundle(message);
+  if (!bundle) return std::unexpected(bundle.error());
+  LoadedFlows loaded = load_flows(*bundle, config_, false);
+  json outcome = outcome_of(loaded, activate_it);
+  const bool accepted = loaded.compiled.plan != nullptr;
+  if (!activate_it) return outcome;
+  outlets_.count_reload(accepted);
+  if (!accepted) {
+    for (const Diagnostic& finding : loaded.findings.list()) log::warn("not loaded: {}", finding.print());
+    return outcome;
+  }
+  took_effect(loaded.findings);
+  activate(std::move(loaded));
+  log::info("the configuration was reloaded: {} flows", flows_loaded());
+  return outcome;
+}
+
+void FlowRole::restore() {
+  std::ifstream file(snapshot_path(config_), std::ios::binary);
+  if (!file) return;
+  const std::string text(std::istreambuf_iterator<char>(file), {});
+  const json snapshot = json::parse(text, nullptr, false);
+  if (auto restored = gateway_->flows().restore(snapshot, gateway::instant_at(monotonic_now())); !restored)
+    log::warn("{} is ignored, quotas begin anew: {}", snapshot_path(config_), restored.error().text);
+}
+
+void FlowRole::save() {
+  save_timer_.fire_after(config_.state.snapshot_interval);
+  if (plan_ == nullptr || plan_->quotas.nodes.empty()) return;
+  const Instant now = gateway::instant_at(monotonic_now());
+  gateway_->flows().sweep(now);
+  if (auto saved = replace_file(snapshot_path(config_), gateway_->flows().save(now).dump()); !saved)
+    log::warn("quotas were not saved: {}: {}", saved.error().text, strerror(saved.error().os_error));
+}
+
+void FlowRole::finish() {
+  if (gateway_ == nullptr) return;
+  save();
+  outlets_.finish();
+}
+
+void FlowRole::write_metrics(MetricText& text) {
+  const std::vector<NodeView> quotas = gateway_->flows().quotas(gateway::instant_at(monotonic_now()));
+  const std::vector<LineNumber> lines = gateway_->flows().lines();
+  outlets_.write(text, {.quotas = quotas, .lines = lines});
+}
+
+json FlowRole::describe_flows() const {
+  json list = json::array();
+  if (plan_ != nullptr) {
+    for (const Flow& flow : plan_->flows) {
+      json urls = json::array();
+      for (const UrlPattern& pattern : flow.patterns) urls.push_back(pattern.text());
+      list.push_back({{"name", flow.name},
+                      {"file", flow.file},
+                      {"urls", std::move(urls)},
+                      {"mode", flow.shadow ? "shadow" : "enforce"},
+                      {"active", true}});
+    }
+  }
+  return list;
+}
+
+json FlowRole::describe_quotas() const {
+  json list = json::array();
+  for (const NodeView& node : gateway_->flows().quotas(gateway::instant_at(monotonic_now()))) {
+    json groups = json::array();
+    for (const GroupView& group : node.groups) groups.push_back(describe(group));
+    list.push_back({{"id", node.id},
+                    {"strategy", node.strategy},
+                    {"groups", std::move(groups)},
+                    {"unreadable", node.unreadable},
+                    {"overflowed", node.overflowed}});
+  }
+  return {{"quotas", std::move(list)}};
+}
+
+}  // namespace lunar

@@ -1,0 +1,328 @@
+#include "agent/gateway/flow_attempt.h"
+
+#include <algorithm>
+
+#include "agent/gateway/flow_answer.h"
+
+namespace lunar::gateway {
+namespace {
+
+constexpr Nanoseconds least_processing_time = std::chrono::seconds(90);
+constexpr Nanoseconds beyond_longest_queue = std::chrono::seconds(20);
+// The shared state's; everything else is for metrics and exporters.
+bool concerns_state(const Emission& emission) {
+  return std::holds_alternative<emission::AddToQuota>(emission) ||
+         std::holds_alternative<emission::ReleaseSlot>(emission) ||
+         std::holds_alternative<emission::LearnQuota>(emission) ||
+         std::holds_alternative<emission::WriteCache>(emission);
+}
+
+double milliseconds(Nanoseconds time) { return std::chrono::duration<double, std::milli>(time).count(); }
+
+class MonotonicStopwatch final : public Stopwatch {
+ public:
+  [[nodiscard]] SteadyTime read() const override { return monotonic_now(); }
+};
+const MonotonicStopwatch stopwatch;
+
+}  // namespace
+
+FlowAttempt::FlowAttempt(Session& session, ConcernedFlows& concerned, Intake intake)
+    : session_(session), concerned_(concerned), intake_(std::move(intake)), state_(*session.worker.shared().flows) {
+  std::string_view bytes = intake_.head->view();
+  size_t head_size = std::min(http::find_head_end(bytes, 0), bytes.size());
+  head_ = bytes.substr(0, head_size);
+  body_ = bytes.substr(head_size);
+  body_whole_ = intake_.request.body.done();
+  intake_.head.reset();
+  const LunardConfig& config = session_.worker.config();
+  concerned_.transaction.retry_timeout = config.flows.retry_timeout;
+  intake_.request.draft.number = concerned_.transaction.id;
+}
+
+Instant FlowAttempt::now() const { return instant_at(session_.worker.loop().now()); }
+
+TransactionId FlowAttempt::transaction_id() const {
+  // An attempt holds slots of its own.
+  return TransactionId{concerned_.transaction.id << 16U | (concerned_.transaction.attempt & 0xffffU)};
+}
+
+bool FlowAttempt::client_gone() const {
+  return session_.client->error() != 0 || (session_.client->end_seen() && body_whole_) ||
+         session_.worker.phase() == Phase::ending;
+}
+
+uring::Task<Served> FlowAttempt::run() {
+  const BodyUse& use = concerned_.selection.body;
+  if (use.hold_request && !body_whole_) co_await hold_request_body();
+  settle_request_body(*concerned_.request);
+  if (use.keep_request) original_ = clone(*concerned_.request);
+  for (;;) {
+    begin_execution();
+    Effect effect = co_await pursue(execution_->begin(now()));
+    std::optional<Served> served;
+    if (!gone_) served = co_await act(std::move(effect));
+    if (served) co_return *served;
+    if (!gone_ && co_await wait_to_resend(resend_wait_)) continue;
+    end_execution({.complete = false, .answered = false});
+    intake_.request.draft.termination = Termination::client_abort;
+    hand_over_record(intake_.request.draft);
+    record_attempt(session_, intake_.request.draft);
+    session_.upstream.reset();
+    co_return Served{Exchange::State::reset, OpaqueReason::none};
+  }
+}
+
+// The request's body
+
+uring::Task<> FlowAttempt::hold_request_body() {
+  uring::Stream& client = *session_.client;
+  const size_t limit = session_.worker.config().flows.body_limit + framing_allowance;
+  if (intake_.request.expect_continue) {
+    constexpr std::string_view go_on = "HTTP/1.1 100 Continue\r\n\r\n";
+    uring::BufferRef out = session_.worker.loop().buffers().sized(go_on.size());
+    out->end = static_cast<uint32_t>(go_on.copy(out->memory, out->capacity));
+    client.send(std::move(out));
+  }
+  while (!body_whole_ && body_.size() < limit) {
+    if (client.error() != 0 || client.ended() || session_.worker.phase() == Phase::ending) co_return;
+    if (client.input() == nullptr) {
+      co_await session_.waker.wait(MonotonicTime::max());
+      continue;
+    }
+    auto step = intake_.request.body.scan(client.input()->view());
+    if (step.malformed) co_return;
+    body_.append(client.input()->view().substr(0, step.consumed));
+    intake_.request.draft.bytes_in += step.consumed;
+    client.take(static_cast<uint32_t>(step.consumed)).reset();
+    body_whole_ = step.done;
+  }
+}
+
+void FlowAttempt::settle_request_body(lunar::Request& request) const {
+  if (!body_whole_ || request.body) return;
+  http::RequestHead& head = session_.worker.request_scratch();
+  if (http::parse_request_head(head_, head) != http::ParseState::complete) return;
+  set_body(request, head.framing, body_, session_.worker.config().flows.body_limit);
+}
+
+// The engine and what it asks
+
+void FlowAttempt::begin_execution() {
+  Transaction& transaction = concerned_.transaction;
+  Selection selection = std::move(concerned_.selection);
+  std::unique_ptr<lunar::Request> request = std::move(concerned_.request);
+  if (transaction.attempt > 0) {
+    request = clone(*original_);
+    request->set_field("x-lunar-retry-attempt", std::to_string(transaction.attempt));
+    request->head_changed = false;
+    select(*concerned_.active->plan, *request, transaction.dice, session_.worker.selection_scratch(), selection);
+    intake_.request.draft.attempt = static_cast<uint8_t>(std::min<uint32_t>(transaction.attempt, UINT8_MAX));
+    intake_.request.draft.started = session_.worker.loop().now();
+  }
+  concerned_.selection.body = selection.body;
+  execution_ =
+      std::make_unique<Execution>(concerned_.active->plan, transaction, std::move(request), std::move(selection));
+  execution_->notes().request_replayable = body_whole_;
+  if (session_.worker.shared().flow_records != nullptr) execution_->measure(stopwatch);
+  intake_.request.draft.flows.clear();
+  for (std::string_view name : execution_->flow_names()) intake_.request.draft.flows.append(name).append("\n");
+  const auto& configured = session_.worker.config().flows.processing_timeout;
+  Nanoseconds automatic =
+      std::max<Nanoseconds>(least_processing_time, concerned_.active->plan->longest_queue_wait + beyond_longest_queue);
+  processing_deadline_ = session_.worker.loop().now() + (configured ? Nanoseconds(*configured) : automatic);
+}
+
+void FlowAttempt::drain() {
+  for (Emission& one : execution_->emissions()) {
+    if (concerns_state(one)) {
+      state_.perform(*concerned_.active, one, transaction_id(), now());
+    } else {
+      record_.emissions.push_back(std::move(one));
+    }
+  }
+  execution_->emissions().clear();
+}
+
+// What is left for metrics and exporters, with the facts of the attempt.
+void FlowAttempt::hand_over_record(const RecordDraft& draft) {
+  FlowRecordQueue* queue = session_.worker.shared().flow_records;
+  if (queue == nullptr || execution_ == nullptr) return;
+  const lunar::Request& request = execution_->request();
+  const MonotonicTime ended = session_.worker.loop().now();
+  CallFacts& facts = record_.facts;
+  facts.method = request.method;
+  facts.url = request.url();
+  facts.host = request.host;
+  facts.path = request.path;
+  facts.consumer_tag = request.consumer_tag;
+  if (const lunar::Caller* caller = request.caller) {
+    facts.comm = caller->comm;
+    facts.unit = caller->unit;
+    facts.container = caller->container;
+  }
+  facts.request_id = request.id;
+  facts.port = request.port;
+  facts.status = draft.status;
+  facts.attempt = draft.attempt;
+  facts.bytes_in = draft.bytes_in;
+  facts.bytes_out = draft.bytes_out;
+  facts.started = request.time;
+  facts.total_ms = milliseconds(ended - draft.started);
+  if (draft.provider_started != MonotonicTime{}) {
+    const MonotonicTime provider_end = draft.provider_ended == MonotonicTime{} ? ended : draft.provider_ended;
+    facts.server_address = draft.destination.address.text();
+    facts.provider_ms = milliseconds(provider_end - draft.provider_started);
+    facts.timings.blocked = milliseconds(draft.provider_started - draft.started);
+    facts.timings.send = 0;
+    facts.timings.wait = *facts.provider_ms;
+    facts.timings.receive = milliseconds(ended - provider_end);
+  }
+  record_.plan = concerned_.active->plan;
+  for (const SelectedFlow& selected : execution_->selection().flows) record_.flows.push_back(selected.flow);
+  record_.steps = execution_->run_times();
+  (void)queue->try_push(std::exchange(record_, {}));
+}
+
+uring::Task<Effect> FlowAttempt::pursue(Effect effect) {
+  for (;;) {
+    drain();
+    if (auto next = answer_at_once(effect)) {
+      effect = *std::move(next);
+      continue;
+    }
+    Reply reply;
+    if (auto* place = std::get_if<effect::Enqueue>(&effect)) {
+      reply = co_await wait_in_line(*place);
+    } else if (auto* script = std::get_if<effect::RunScript>(&effect)) {
+      reply = co_await run_script(*script);
+    } else {
+      co_return effect;
+    }
+    if (gone_) co_return effect;
+    bool late = session_.worker.loop().now() >= processing_deadline_;
+    effect = late ? execution_->time_out(now()) : execution_->resume(std::move(reply), now());
+  }
+}
+
+std::optional<Effect> FlowAttempt::answer_at_once(Effect& effect) {
+  const ActivePlan& active = *concerned_.active;
+  if (auto* count = std::get_if<effect::Count>(&effect)) {
+    state_.count(active, *count, transaction_id(), now());
+    return execution_->resume(reply::Counted{}, now());
+  }
+  if (auto* acquire = std::get_if<effect::Acquire>(&effect))
+    return execution_->resume(state_.acquire(active, *acquire, transaction_id(), now()), now());
+  if (auto* read = std::get_if<effect::ReadCache>(&effect)) return execution_->resume(state_.read(*read, now()), now());
+  return std::nullopt;
+}
+
+uring::Task<Reply> FlowAttempt::wait_in_line(const effect::Enqueue& place) {
+  auto answer = state_.enqueue(*concerned_.active, place, transaction_id(), session_.worker, now());
+  if (auto* admitted = std::get_if<reply::Admitted>(&answer)) {
+    if (admitted->admitted)
+      record_.stays.push_back(
+          {.instance = place.instance, .priority = place.priority, .group = place.group, .ttl = place.ttl});
+    co_return *admitted;
+  }
+  const Ticket ticket = std::get<Ticket>(answer);
+  session_.worker.await_ticket(ticket, &session_.waker);
+  std::optional<Settled> settled = state_.outcome(ticket);
+  while (!settled && !gone_) {
+    gone_ = client_gone();
+    MonotonicTime time = session_.worker.loop().now();
+    MonotonicTime wake = state_.next_wake().value_or(MonotonicTime::max());
+    if (wake <= time) state_.settle(now());
+    settled = state_.outcome(ticket);
+    if (settled || gone_ || time >= processing_deadline_) break;
+    wake = std::max(state_.next_wake().value_or(MonotonicTime::max()), time + std::chrono::milliseconds(1));
+    co_await session_.waker.wait(std::min(wake, processing_deadline_));
+  }
+  session_.worker.await_ticket(ticket, nullptr);
+  if (!settled) state_.leave(ticket, now());
+  if (settled) {
+    record_.stays.push_back({.instance = place.instance,
+                             .priority = place.priority,
+                             .group = place.group,
+                             .expired = settled->outcome == Settled::Outcome::expired,
+                             .waited = settled->waited,
+                             .ttl = place.ttl});
+  }
+  co_return reply::Admitted{.admitted = settled && settled->outcome == Settled::Outcome::admitted};
+}
+
+uring::Task<Reply> FlowAttempt::run_script(const effect::RunScript& script) {
+  ScriptLink* link = session_.worker.scripts();
+  reply::Scripted none;
+  none.error = "no script host runs";
+  if (link == nullptr || !link->alive()) co_return none;
+  const uint64_t call = link->call(script, session_.waker);
+  std::optional<reply::Scripted> reply = link->reply(call);
+  while (!reply && !gone_) {
+    gone_ = session_.client->error() != 0 || session_.worker.phase() == Phase::ending;
+    if (gone_ || session_.worker.loop().now() >= processing_deadline_) break;
+    co_await session_.waker.wait(processing_deadline_);
+    reply = link->reply(call);
+  }
+  link->forget(call);
+  none.error = "the script did not end in time";
+  co_return reply ? *std::move(reply) : none;
+}
+
+// What follows
+
+uring::Task<std::optional<Served>> FlowAttempt::act(Effect effect) {
+  if (std::holds_alternative<effect::Forward>(effect)) co_return co_await forward();
+  if (std::holds_alternative<effect::Respond>(effect)) co_return co_await answer_with_flows();
+  auto* refuse = std::get_if<effect::Refuse>(&effect);
+  std::string flow = refuse == nullptr ? "" : refuse->flow;
+  end_execution({.complete = false, .answered = false});
+  intake_.request.draft.status = 503;
+  hand_over_record(intake_.request.draft);
+  co_return co_await answer_blocked(session_, intake_.request, std::move(flow));
+}
+
+uring::Task<std::optional<Served>> FlowAttempt::answer_with_flows() {
+  Effect effect = co_await pursue(execution_->respond_early(now()));
+  if (gone_) co_return std::nullopt;
+  if (auto* resend = std::get_if<effect::Resend>(&effect)) {
+    resend_wait_ = resend->wait;
+    co_return std::nullopt;
+  }
+  if (auto* refuse = std::get_if<effect::Refuse>(&effect)) {
+    std::string flow = refuse->flow;
+    end_execution({.complete = false});
+    intake_.request.draft.status = 503;
+    hand_over_record(intake_.request.draft);
+    co_return co_await answer_blocked(session_, intake_.request, std::move(flow));
+  }
+  // The provider's connection that was begun at accept is not needed.
+  if (session_.upstream != nullptr && session_.upstream->connecting()) session_.upstream.reset();
+  end_execution({.complete = true});
+  const Response& response = *execution_->response();
+  intake_.request.draft.status = static_cast<uint16_t>(response.status);
+  intake_.request.draft.bytes_out = response.size.value_or(0);
+  hand_over_record(intake_.request.draft);
+  co_return co_await answer_early(session_, intake_.request, response);
+}
+
+uring::Task<bool> FlowAttempt::wait_to_resend(Nanoseconds wait) {
+  end_execution({.complete = true});
+  hand_over_record(intake_.request.draft);
+  record_attempt(session_, intake_.request.draft);
+  ++concerned_.transaction.attempt;
+  const MonotonicTime until = session_.worker.loop().now() + wait;
+  while (!gone_ && session_.worker.loop().now() < until) {
+    co_await session_.waker.wait(until);
+    gone_ = client_gone();
+  }
+  co_return !gone_;
+}
+
+void FlowAttempt::end_execution(AttemptEnd end) {
+  if (execution_ == nullptr) return;
+  execution_->finish(end, now());
+  drain();
+}
+
+}  // namespace lunar::gateway

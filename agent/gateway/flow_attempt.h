@@ -1,0 +1,82 @@
+// One request on its way through its flows and to its provider, as often as flows send it again.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "agent/gateway/flow_passage.h"
+#include "agent/gateway/request_intake.h"
+#include "agent/http/chunks.h"
+#include "flowengine/run/execution.h"
+#include "flowengine/run/token_usage.h"
+
+namespace lunar::gateway {
+
+class FlowAttempt {
+ public:
+  FlowAttempt(Session& session, ConcernedFlows& concerned, Intake intake);
+  FlowAttempt(const FlowAttempt&) = delete;
+  FlowAttempt& operator=(const FlowAttempt&) = delete;
+
+  [[nodiscard]] uring::Task<Served> run();
+
+ private:
+  // Of a response between its head and its end.
+  struct Answering {
+    Interception interception;
+    std::string head;  // as the provider sent it
+    std::string reason;
+    int minor_version = 1;
+    http::BodyFraming framing;
+    MonotonicTime hold_deadline = MonotonicTime::max();
+    std::unique_ptr<Response> response;  // until the engine has it
+    EventUsage usage;
+    bool resend = false;
+    std::optional<Served> over;  // instead of what the exchange says
+  };
+
+  [[nodiscard]] uring::Task<> hold_request_body();
+  void settle_request_body(lunar::Request& request) const;
+  void note_kept_body(const Exchange& exchange, const Interception& kept);
+  void begin_execution();
+  [[nodiscard]] uring::Task<Effect> pursue(Effect effect);
+  [[nodiscard]] std::optional<Effect> answer_at_once(Effect& effect);
+  [[nodiscard]] uring::Task<Reply> wait_in_line(const effect::Enqueue& place);
+  [[nodiscard]] uring::Task<Reply> run_script(const effect::RunScript& script);
+  [[nodiscard]] uring::Task<std::optional<Served>> act(Effect effect);
+  [[nodiscard]] uring::Task<std::optional<Served>> answer_with_flows();
+  [[nodiscard]] uring::Task<bool> wait_to_resend(Nanoseconds wait);
+
+  [[nodiscard]] uring::Task<std::optional<Served>> forward();
+  [[nodiscard]] uring::Task<bool> reach();
+  [[nodiscard]] uring::BufferRef outgoing(Request& request) const;
+  [[nodiscard]] uring::Task<Exchange::State> relay(Exchange& exchange, Answering& answering);
+  [[nodiscard]] uring::Task<> response_head(Exchange& exchange, Answering& answering);
+  [[nodiscard]] uring::Task<> response_pass(Exchange& exchange, Answering& answering);
+  void deliver(Exchange& exchange, Answering& answering);
+  void fill_body(Exchange& exchange, Answering& answering, Response& response) const;
+  [[nodiscard]] Served end_exchange(Exchange& exchange, Answering& answering, Exchange::State state);
+
+  void end_execution(AttemptEnd end);
+  void drain();
+  void hand_over_record(const RecordDraft& draft);
+  [[nodiscard]] Instant now() const;
+  [[nodiscard]] bool client_gone() const;
+  [[nodiscard]] TransactionId transaction_id() const;
+
+  Session& session_;
+  ConcernedFlows& concerned_;
+  Intake intake_;
+  FlowState& state_;
+  std::string head_;  // as it goes out where no flow changes it
+  std::string body_;  // what is there of the body, in its framing
+  bool body_whole_ = false;
+  std::unique_ptr<lunar::Request> original_;  // for attempts after the first
+  std::unique_ptr<Execution> execution_;
+  FlowRecord record_;  // of this attempt
+  MonotonicTime processing_deadline_{};
+  Nanoseconds resend_wait_{};
+  bool gone_ = false;  // the client left, or the gateway ends
+};
+
+}  // namespace lunar::gateway

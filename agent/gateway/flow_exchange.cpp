@@ -1,0 +1,208 @@
+// The attempt's way to the provider and back: the exchange with its interceptions, and the response pass.
+#include <algorithm>
+
+#include "agent/gateway/flow_answer.h"
+#include "agent/gateway/flow_attempt.h"
+
+namespace lunar::gateway {
+
+// To the provider and back
+
+uring::Task<bool> FlowAttempt::reach() {
+  const lunar::Request& request = execution_->request();
+  if (request.host_changed) {
+    intake_.host = request.host;
+    intake_.port = request.port;
+  }
+  if (request.host_changed || intake_.request.explicit_mode) {
+    intake_.answer.reset();
+    co_await reach_provider(session_, intake_);
+    if (intake_.answer) co_return false;
+  }
+  co_return true;
+}
+
+uring::BufferRef FlowAttempt::outgoing(Request& request) const {
+  const lunar::Request& message = execution_->request();
+  std::string head = head_;
+  std::string_view body = body_;
+  if (message.body_changed) body = *message.body;
+  if (message.head_changed || message.body_changed) {
+    std::optional<uint64_t> length;
+    if (message.body_changed) length = body.size();
+    head = write_request_head(message, request.context.http10 ? 0 : 1, length);
+  }
+  if (message.body_changed) request.body = http::BodyScanner();
+  uring::BufferRef out = session_.worker.loop().buffers().sized(static_cast<uint32_t>(head.size() + body.size()));
+  out->end = static_cast<uint32_t>(head.copy(out->memory, out->capacity));
+  out->end += static_cast<uint32_t>(body.copy(out->memory + out->end, out->capacity - out->end));
+  return out;
+}
+
+uring::Task<std::optional<Served>> FlowAttempt::forward() {
+  if (!co_await reach()) {
+    end_execution({.complete = false, .answered = false});
+    co_return refuse_request(session_, intake_);
+  }
+  if (!session_.obtain(intake_.request.destination, intake_.pooled_limit())) {
+    end_execution({.complete = false, .answered = false});
+    co_return Served{Exchange::State::reset, OpaqueReason::none};
+  }
+  const BodyUse& use = concerned_.selection.body;
+  Request request = intake_.request;
+  Answering answering;
+  answering.interception.limit = session_.worker.config().flows.body_limit + framing_allowance;
+  answering.interception.copies_request = use.keep_request || use.copy_request;
+  answering.interception.request_body = body_;
+  uring::BufferRef first = outgoing(request);
+  Exchange exchange(session_, std::move(request));
+  exchange.intercept(answering.interception);
+  exchange.begin(std::move(first));
+  Exchange::State state = co_await relay(exchange, answering);
+  if (answering.over) co_return *answering.over;
+  if (answering.resend || gone_) co_return std::nullopt;
+  co_return end_exchange(exchange, answering, state);
+}
+
+uring::Task<Exchange::State> FlowAttempt::relay(Exchange& exchange, Answering& answering) {
+  for (;;) {
+    Exchange::State state = exchange.step();
+    if (state == Exchange::State::going) {
+      bool held_too_long =
+          answering.interception.holds_response && session_.worker.loop().now() >= answering.hold_deadline;
+      if (!held_too_long) {
+        MonotonicTime deadline = exchange.deadline();
+        if (answering.interception.holds_response) deadline = std::min(deadline, answering.hold_deadline);
+        co_await session_.waker.wait(deadline);
+        continue;
+      }
+      answering.interception.response_whole = false;
+      state = Exchange::State::held;
+    }
+    if (state == Exchange::State::head) {
+      co_await response_head(exchange, answering);
+    } else if (state == Exchange::State::held) {
+      fill_body(exchange, answering, *answering.response);
+      co_await response_pass(exchange, answering);
+    } else {
+      co_return state;
+    }
+    if (answering.over || answering.resend || gone_) co_return state;
+  }
+}
+
+uring::Task<> FlowAttempt::response_head(Exchange& exchange, Answering& answering) {
+  const http::ResponseHead& head = session_.worker.response_scratch();
+  auto response = std::make_unique<Response>();
+  borrow_response(head, *response);
+  response->own();
+  response->time = now().wall;
+  answering.reason = head.reason;
+  answering.minor_version = head.minor_version;
+  answering.framing = head.framing;
+  answering.head = exchange.take_head();
+  const bool empty = answering.framing.kind == http::BodyFraming::Kind::none;
+  if (empty) response->body = response->wire_body = std::string_view{};
+  if (empty) response->size = 0;
+  if (answering.framing.kind == http::BodyFraming::Kind::content_length) response->size = answering.framing.length;
+  ResponseBodyUse use = execution_->response_body_use(*response);
+  answering.response = std::move(response);
+  const HeaderField* type = answering.response->find("content-type");
+  bool events = type != nullptr && lower_case(type->value).starts_with("text/event-stream");
+  if (use.usage && events && !empty) {
+    answering.interception.watches_response =
+        [&answering, reader = http::PayloadReader(answering.framing)](std::string_view bytes) mutable {
+          std::string payload;
+          reader.read(bytes, payload);
+          answering.usage.read(payload);
+        };
+  }
+  if (use.hold && !empty) {
+    answering.interception.holds_response = true;
+    answering.hold_deadline = session_.worker.loop().now() + session_.worker.config().flows.body_wait;
+    co_return;
+  }
+  answering.interception.copies_response = use.copy || (use.usage && !events);
+  co_await response_pass(exchange, answering);
+}
+
+void FlowAttempt::fill_body(Exchange& exchange, Answering& answering, Response& response) const {
+  const Interception& kept = answering.interception;
+  if (exchange.response_whole() && kept.response_whole && answering.framing.kind != http::BodyFraming::Kind::none) {
+    set_body(response, answering.framing, kept.response_body, session_.worker.config().flows.body_limit);
+  }
+  response.usage = answering.usage.usage();
+  if (response.usage || !response.body || !response.body->contains("\"usage\"")) return;
+  if (auto json = parse_json(*response.body)) response.usage = usage_of(*json);
+}
+
+// Once all of it has gone by, a body that was kept can be sent again.
+void FlowAttempt::note_kept_body(const Exchange& exchange, const Interception& kept) {
+  if (!body_whole_ && kept.copies_request && kept.request_whole && exchange.request_sent()) {
+    body_ = kept.request_body;
+    body_whole_ = true;
+    intake_.request.body = http::BodyScanner();
+    settle_request_body(execution_->request());
+  }
+  execution_->notes().request_replayable = body_whole_;
+}
+
+uring::Task<> FlowAttempt::response_pass(Exchange& exchange, Answering& answering) {
+  note_kept_body(exchange, answering.interception);
+  Effect effect = co_await pursue(execution_->respond(std::move(answering.response), now()));
+  if (gone_) co_return;
+  if (auto* resend = std::get_if<effect::Resend>(&effect)) {
+    resend_wait_ = resend->wait;
+    answering.resend = true;
+    intake_.request.draft = exchange.draft();
+    session_.upstream.reset();
+  } else if (auto* refuse = std::get_if<effect::Refuse>(&effect)) {
+    std::string flow = refuse->flow;
+    intake_.request.draft = exchange.draft();
+    session_.upstream.reset();
+    end_execution({.complete = false});
+    intake_.request.draft.status = 503;
+    hand_over_record(intake_.request.draft);
+    answering.over = co_await answer_blocked(session_, intake_.request, std::move(flow));
+  } else {
+    deliver(exchange, answering);
+  }
+}
+
+void FlowAttempt::deliver(Exchange& exchange, Answering& answering) {
+  const Response& response = *execution_->response();
+  if (!response.head_changed && !response.body_changed) return exchange.release(answering.head);
+  std::string_view reason = answering.reason;
+  std::string_view line = std::string_view(answering.head).substr(0, answering.head.find('\r'));
+  if (!line.contains(" " + std::to_string(response.status))) reason = {};
+  std::optional<uint64_t> length;
+  if (response.body_changed) length = response.body->size();
+  std::string head =
+      write_response_head(response, {.reason = reason, .minor_version = answering.minor_version}, length);
+  if (response.body_changed) {
+    exchange.replace(head, *response.body);
+  } else {
+    exchange.release(head);
+  }
+}
+
+Served FlowAttempt::end_exchange(Exchange& exchange, Answering& answering, Exchange::State state) {
+  bool answered = execution_->response() != nullptr;
+  bool complete = answered && exchange.draft().termination == Termination::ok && state != Exchange::State::opaque;
+  if (Response* response = execution_->response(); response != nullptr && !response->body_changed) {
+    if (!response->body) fill_body(exchange, answering, *response);
+    if (!response->size) response->size = exchange.draft().bytes_out;
+  }
+  note_kept_body(exchange, answering.interception);
+  end_execution({.complete = complete, .answered = answered});
+  if (state == Exchange::State::failed) {
+    bool timeout = exchange.failure() == Exchange::Failure::timeout;
+    answer(session_, exchange.draft(), {.refusal = timeout ? Refusal::timeout : Refusal::unreachable, .close = true});
+    state = Exchange::State::finish;
+  }
+  hand_over_record(exchange.draft());
+  record_attempt(session_, exchange.draft());
+  return {state, exchange.opaque_reason()};
+}
+
+}  // namespace lunar::gateway

@@ -1,0 +1,83 @@
+#include "agent/gateway/flow_message.h"
+
+#include <algorithm>
+#include <array>
+
+#include "agent/http/chunks.h"
+#include "agent/http/content_coding.h"
+#include "agent/http/serializer.h"
+
+namespace lunar::gateway {
+namespace {
+
+bool is_lunar_field(std::string_view name) { return http::field_kind(name) == http::FieldKind::lunar; }
+
+// What says how long the body that came is, or how it is coded.
+bool describes_body(std::string_view name) {
+  constexpr std::array<std::string_view, 4> names{"content-length", "transfer-encoding", "content-encoding", "trailer"};
+  return std::ranges::any_of(names, [name](std::string_view one) { return equal_ignoring_case(one, name); });
+}
+
+void write_fields(const Message& message, bool new_body, std::string& out) {
+  for (const HeaderField& field : message.fields) {
+    if (is_lunar_field(field.name) || (new_body && describes_body(field.name))) continue;
+    out.append(field.name).append(": ").append(field.value).append("\r\n");
+  }
+}
+
+void borrow_fields(const http::FieldList& fields, Message& out) {
+  out.fields.clear();
+  for (const http::Field& field : fields) out.fields.push_back({field.name, field.value});
+}
+
+}  // namespace
+
+void borrow_request(const http::RequestHead& head, const RequestFacts& facts, lunar::Request& out) {
+  borrow_fields(head.fields, out);
+  out.method = head.method;
+  out.scheme = facts.scheme;
+  out.host = facts.host;
+  out.port = facts.port;
+  out.transparent = facts.transparent;
+  std::string_view target = head.target.substr(0, head.target.find('#'));
+  size_t mark = target.find('?');
+  out.path = target.substr(0, mark);
+  out.query = mark == std::string_view::npos ? std::string_view{} : target.substr(mark + 1);
+}
+
+void borrow_response(const http::ResponseHead& head, Response& out) {
+  borrow_fields(head.fields, out);
+  out.status = head.status;
+}
+
+void set_body(Message& message, http::BodyFraming framing, std::string_view bytes, size_t limit) {
+  std::string payload;
+  http::PayloadReader(framing).read(bytes, payload);
+  message.size = payload.size();
+  if (payload.size() > limit) return;
+  const HeaderField* coding = message.find("content-encoding");
+  auto text = http::decode_content(payload, coding == nullptr ? std::string_view{} : coding->value, limit);
+  if (text) message.body = message.keep(*std::move(text));
+  message.wire_body = message.keep(std::move(payload));
+}
+
+std::string write_request_head(const lunar::Request& request, int minor_version, std::optional<uint64_t> body_length) {
+  std::string out(request.method);
+  out.append(" ").append(request.path);
+  if (!request.query.empty()) out.append("?").append(request.query);
+  out.append(" HTTP/1.").append(std::to_string(minor_version)).append("\r\n");
+  write_fields(request, body_length.has_value(), out);
+  if (body_length) out.append("Content-Length: ").append(std::to_string(*body_length)).append("\r\n");
+  return out.append("\r\n");
+}
+
+std::string write_response_head(const Response& response, const ResponseLine& line,
+                                std::optional<uint64_t> body_length) {
+  std::string out = "HTTP/1." + std::to_string(line.minor_version) + " " + std::to_string(response.status) + " ";
+  out.append(line.reason.empty() ? http::reason_phrase(response.status) : line.reason).append("\r\n");
+  write_fields(response, body_length.has_value(), out);
+  if (body_length) out.append("Content-Length: ").append(std::to_string(*body_length)).append("\r\n");
+  return out.append(line.extra).append("\r\n");
+}
+
+}  // namespace lunar::gateway

@@ -1,0 +1,44 @@
+// Messages between the bytes of HTTP/1 and the form in which flows see them.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "agent/http/head.h"
+#include "flowengine/message.h"
+
+namespace lunar::gateway {
+
+// Where the request goes and how it came, beside its head.
+struct RequestFacts {
+  Scheme scheme = Scheme::http;
+  std::string_view host;  // without port, as a name or an address
+  uint16_t port = 80;
+  bool transparent = false;
+};
+
+// `out` borrows from `head`: see Request::own(). Its method must be in upper case, as HTTP methods are.
+void borrow_request(const http::RequestHead& head, const RequestFacts& facts, lunar::Request& out);
+void borrow_response(const http::ResponseHead& head, Response& out);
+
+// A body that is there whole, in the framing in which it came: its payload, size and decoded view. Above `limit` the
+// views stay missing. `message` borrows nothing.
+void set_body(Message& message, http::BodyFraming framing, std::string_view bytes, size_t limit);
+// What framing may add to a payload of the limit.
+inline constexpr size_t framing_allowance = size_t{64} * 1024;
+
+// The head as it goes out. `minor_version` is the client's. x-lunar-* fields stay behind; `body_length` is given where
+// the body is not the one that came.
+[[nodiscard]] std::string write_request_head(const lunar::Request& request, int minor_version,
+                                             std::optional<uint64_t> body_length);
+// `reason` where the status is still the provider's. `extra` are complete field lines.
+struct ResponseLine {
+  std::string_view reason;
+  int minor_version = 1;
+  std::string_view extra;
+};
+[[nodiscard]] std::string write_response_head(const Response& response, const ResponseLine& line,
+                                              std::optional<uint64_t> body_length);
+
+}  // namespace lunar::gateway

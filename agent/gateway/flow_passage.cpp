@@ -1,0 +1,110 @@
+#include "agent/gateway/flow_passage.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "agent/gateway/flow_attempt.h"
+#include "agent/gateway/flow_message.h"
+#include "agent/gateway/policy.h"
+#include "agent/gateway/request_intake.h"
+#include "agent/gateway/routing.h"
+
+namespace lunar::gateway {
+namespace {
+
+struct Place {
+  RequestFacts facts;
+  std::string host;  // what `facts.host` refers to
+};
+
+// Where the request goes, as flows see it; nothing where it will be refused.
+std::optional<Place> place_of(const Session& session, const http::RequestHead& head) {
+  Place out;
+  if (session.captured()) {
+    const Endpoint& destination = session.origin->destination;
+    out.facts.port = destination.port;
+    out.facts.transparent = true;
+    out.host = head.host.empty() ? destination.address.text() : lower_case(host_of(head.host));
+  } else {
+    Route route = find_route(head, {.query_mode = session.worker.config().query_params_mode,
+                                    .connect_only = session.role == ListenerRole::connect});
+    if (route.refused || route.tunnel) return std::nullopt;
+    out.facts.port = route.port;
+    out.facts.scheme = route.tls ? Scheme::https : Scheme::http;
+    out.host = lower_case(route.host);
+  }
+  return out;
+}
+
+std::string_view value_of(const http::RequestHead& head, std::string_view name) {
+  const http::Field* field = head.has_lunar ? head.fields.find(name) : nullptr;
+  return field == nullptr ? std::string_view{} : field->value;
+}
+
+// Told to leave this request alone: transparent mode, `x-lunar-allow: false`.
+bool opted_out(const Session& session, const http::RequestHead& head) {
+  return session.captured() && equal_ignoring_case(value_of(head, "x-lunar-allow"), "false");
+}
+
+// Flows see neither what Retry alone may say nor a count that a client made up.
+void drop_internal_fields(lunar::Request& request) {
+  std::erase_if(request.fields, [](const HeaderField& field) {
+    return equal_ignoring_case(field.name, "x-lunar-retry-attempt") ||
+           equal_ignoring_case(field.name, "x-lunar-estimated-tokens");
+  });
+}
+
+void identify(Session& session, const http::RequestHead& head, ConcernedFlows& out) {
+  lunar::Request& request = *out.request;
+  const std::string& prefix = session.worker.shared().request_id_prefix;
+  std::string_view id = value_of(head, "x-lunar-req-id");
+  request.id = id.empty() ? request.keep(fmt::format("{}{:x}", prefix, out.transaction.id)) : id;
+  std::string_view sequence = value_of(head, "x-lunar-sequence-id");
+  request.sequence_id = sequence.empty() ? request.id : sequence;
+  if (session.captured()) out.caller = session.worker.caller(*session.origin);
+  request.caller = out.caller.get();
+  std::string_view tag = value_of(head, "x-lunar-consumer-tag");
+  if (tag.empty() && out.caller != nullptr) tag = out.caller->unit.empty() ? out.caller->container : out.caller->unit;
+  request.consumer_tag = tag;
+}
+
+}  // namespace
+
+std::unique_ptr<ConcernedFlows> find_flows(Session& session) {
+  Worker& worker = session.worker;
+  const auto& active = worker.active_plan();
+  if (active == nullptr || active->plan->empty() || session.astray()) return nullptr;
+  const http::RequestHead& head = worker.request_scratch();
+  auto place = place_of(session, head);
+  if (!place || opted_out(session, head)) return nullptr;
+  place->facts.host = place->host;
+
+  std::string_view path = head.target.substr(0, head.target.find_first_of("?#"));
+  std::vector<uint32_t>& patterns = worker.selection_scratch().patterns;
+  patterns.clear();
+  active->plan->selector.find(place->host, place->facts.port, path, patterns);
+  if (patterns.empty()) return nullptr;
+
+  const uint64_t number = worker.next_request_number();
+  auto out = std::make_unique<ConcernedFlows>(active, number * 0x9e3779b97f4a7c15ULL ^ worker.seed(), number);
+  lunar::Request& request = *out->request;
+  borrow_request(head, place->facts, request);
+  drop_internal_fields(request);
+  request.time = instant_at(worker.loop().now()).wall;
+  identify(session, head, *out);
+  select(*active->plan, request, out->transaction.dice, worker.selection_scratch(), out->selection);
+  if (out->selection.empty()) return nullptr;
+  request.own();
+  return out;
+}
+
+uring::Task<Served> pass_flows(Session& session, std::unique_ptr<ConcernedFlows> concerned) {
+  Intake intake = session.captured() ? take_captured(session) : take_explicit(session);
+  if (intake.answer) co_return refuse_request(session, intake);
+  FlowAttempt attempt(session, *concerned, std::move(intake));
+  Served served = co_await attempt.run();
+  co_return served;
+}
+
+}  // namespace lunar::gateway

@@ -1,0 +1,28 @@
+// A request that flows are concerned with, from its head to the end of its answer: what the engine asks for is done
+// here (design: the engine decides, the agent acts). Requests that no flow concerns never come here.
+#pragma once
+
+#include <memory>
+
+#include "agent/gateway/exchange.h"
+#include "agent/gateway/flow_state.h"
+
+namespace lunar::gateway {
+
+// What was found of a request before its head left the input.
+struct ConcernedFlows {
+  std::shared_ptr<const ActivePlan> active;
+  std::unique_ptr<lunar::Request> request;  // owns its texts
+  std::shared_ptr<const lunar::Caller> caller;
+  Transaction transaction;
+  Selection selection;
+
+  ConcernedFlows(std::shared_ptr<const ActivePlan> plan, uint64_t seed, uint64_t number)
+      : active(std::move(plan)), request(std::make_unique<lunar::Request>()), transaction(seed, number) {}
+};
+
+// The request's head lies in the worker's scratch. Null: no flow and no quota is concerned.
+[[nodiscard]] std::unique_ptr<ConcernedFlows> find_flows(Session& session);
+[[nodiscard]] uring::Task<Served> pass_flows(Session& session, std::unique_ptr<ConcernedFlows> concerned);
+
+}  // namespace lunar::gateway

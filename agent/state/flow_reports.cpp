@@ -1,0 +1,61 @@
+#include "agent/state/flow_reports.h"
+
+#include <utility>
+
+namespace lunar {
+
+void FlowReports::set_har_file(std::unique_ptr<HarFile> file) {
+  if (har_) {
+    [[maybe_unused]] const auto written = har_->flush();  // the new one tells if the disk is full
+    har_dropped_ += har_->dropped();
+  }
+  har_ = std::move(file);
+}
+
+void FlowReports::set_trace_sender(std::unique_ptr<TraceSender> sender) {
+  if (traces_) spans_dropped_ += traces_->counts().dropped;
+  traces_ = std::move(sender);
+}
+
+void FlowReports::drain(SteadyTime now) {
+  for (FlowRecord& record : queue_.take()) take(record, now);
+}
+
+void FlowReports::take(FlowRecord& record, SteadyTime now) {
+  metrics_.add(record);
+  for (Emission& emission : record.emissions) {
+    if (const auto* capture = std::get_if<emission::CaptureHar>(&emission)) write_entry(record, *capture, now);
+    if (auto* span = std::get_if<emission::Span>(&emission)) send(std::move(*span));
+  }
+}
+
+void FlowReports::write_entry(const FlowRecord& record, const emission::CaptureHar& capture, SteadyTime now) {
+  if (har_) {
+    metrics_.add_har_bytes(record, capture.instance, har_->add(*capture.entry, record.facts, now));
+  } else {
+    ++har_dropped_;
+  }
+}
+
+void FlowReports::send(emission::Span span) {
+  if (traces_) {
+    traces_->add(std::move(span));
+  } else {
+    ++spans_dropped_;
+  }
+}
+
+void FlowReports::write(MetricText& text, const FlowGauges& now) {
+  metrics_.write(text, now);
+  const FlowRecordQueue::Drops drops = queue_.drops();
+  text.family("lunar_flow_records_dropped_total", MetricKind::counter,
+              "What attempts left for metrics and exporters and could not be kept, by kind.");
+  text.sample(static_cast<double>(drops.records), {{"kind", "record"}});
+  text.sample(static_cast<double>(drops.har_entries), {{"kind", "har"}});
+  text.sample(static_cast<double>(drops.spans), {{"kind", "span"}});
+  text.family("lunar_exporter_dropped_total", MetricKind::counter, "Entries that an exporter could not hand over.");
+  text.sample(static_cast<double>(har_dropped_ + (har_ ? har_->dropped() : 0)), {{"exporter", "file"}});
+  text.sample(static_cast<double>(spans_dropped_ + (traces_ ? traces_->counts().dropped : 0)), {{"exporter", "trace"}});
+}
+
+}  // namespace lunar

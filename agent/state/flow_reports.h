@@ -1,0 +1,42 @@
+// Where the records of flows go: metrics, HAR file, traces. Drained by the admin thread.
+#pragma once
+
+#include <memory>
+
+#include "agent/state/flow_metrics.h"
+#include "agent/state/flow_record.h"
+#include "agent/state/har_file.h"
+#include "agent/state/trace_sender.h"
+
+namespace lunar {
+
+class FlowReports {
+ public:
+  // The queue outlives it.
+  explicit FlowReports(FlowRecordQueue& queue) : queue_(queue) {}
+
+  // Null: there is none (any more), its emissions are dropped and counted.
+  void set_har_file(std::unique_ptr<HarFile> file);
+  void set_trace_sender(std::unique_ptr<TraceSender> sender);
+  [[nodiscard]] HarFile* har_file() { return har_.get(); }
+  [[nodiscard]] TraceSender* trace_sender() { return traces_.get(); }
+  [[nodiscard]] FlowMetrics& metrics() { return metrics_; }
+
+  void drain(SteadyTime now);
+  // Metrics of flows, and how much was dropped on the way.
+  void write(MetricText& text, const FlowGauges& now);
+
+ private:
+  void take(FlowRecord& record, SteadyTime now);
+  void write_entry(const FlowRecord& record, const emission::CaptureHar& capture, SteadyTime now);
+  void send(emission::Span span);
+
+  FlowRecordQueue& queue_;
+  FlowMetrics metrics_;
+  std::unique_ptr<HarFile> har_;
+  std::unique_ptr<TraceSender> traces_;
+  uint64_t har_dropped_ = 0;  // without a file, or by one that was replaced
+  uint64_t spans_dropped_ = 0;
+};
+
+}  // namespace lunar
