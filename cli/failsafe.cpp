@@ -1,4 +1,4 @@
-// failsafe, restart, reload, logs: verbs that tell the daemon to do one thing
+// failsafe, restart, reload, logs, exporters: verbs that tell the daemon to do one thing
 #include <chrono>
 #include <ostream>
 #include <string>
@@ -10,6 +10,7 @@ namespace {
 
 using nlohmann::json;
 
+constexpr std::string_view kExportersReload = "/exporters/reload";
 constexpr std::chrono::seconds kRestartPatience{120};  // the new process may have to wait for the old one
 
 void print_message(const Session& session, const json& answer) {
@@ -73,6 +74,15 @@ void declare_logs(CLI::App& app, Session& session, Action& chosen) {
   app.add_subcommand("reopen", "open the file anew after it was moved")->fallthrough()->callback([&session, &chosen] {
     chosen = [&session] { return tell(session, {"POST", std::string(wire::route::kLogsReopen)}, print_message); };
   });
+}
+
+void declare_exporters(CLI::App& app, Session& session, Action& chosen) {
+  app.require_subcommand(1);
+  app.add_subcommand("reload", "write what is buffered and open the files anew")
+      ->fallthrough()
+      ->callback([&session, &chosen] {
+        chosen = [&session] { return tell(session, {"POST", std::string(kExportersReload)}, print_message); };
+      });
 }
 
 }  // namespace lunar::cli

@@ -4,6 +4,7 @@
 #include <ostream>
 #include <utility>
 
+#include "cli/configuration.h"
 #include "cli/verbs.h"
 #include "flowengine/spelling.h"
 
@@ -68,6 +69,7 @@ int lunarctl(Arguments arguments, const Terminal& terminal) {
   Action chosen;
   session.command = take_command(arguments);
   const auto parser = make_parser(session, chosen);
+  session.config_dir = default_config_dir();  // after the help text got the one that needs no environment
   const size_t at = find_word(arguments, 0);
   const std::string verb = at < arguments.size() ? arguments[at] : "";
   const bool after_option = at > 0 && arguments[at - 1].starts_with('-') && arguments[at - 1] != "--json";

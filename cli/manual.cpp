@@ -1,5 +1,6 @@
 #include "cli/manual.h"
 
+#include <algorithm>
 #include <vector>
 
 #include "cli/verbs.h"
@@ -69,7 +70,11 @@ void write_verb(std::string& out, const CLI::App& verb, const std::string& descr
   if (!description.empty()) out += ".PP\n" + escaped(description) + "\n";
   write_options(out, verb);
   for (const CLI::App* one : verb.get_subcommands([](const CLI::App*) { return true; })) {
-    out += ".TP\n.B " + escaped(one->get_name()) + "\n" + escaped(one->get_description()) + ".\n";
+    out += ".TP\n.B " + escaped(synopsis(*one)) + "\n" + escaped(one->get_description()) + ".\n";
+    if (one->get_options().size() < 2) continue;  // --help alone
+    out += ".RS\n";
+    write_options(out, *one);
+    out += ".RE\n";
   }
 }
 
@@ -81,10 +86,14 @@ It worked.
 .B 1
 The daemon refused, or the operation failed;
 .B doctor
-found something that is in the way.
+found something that is in the way,
+.B flows validate
+an error and
+.B flows test
+a difference.
 .TP
 .B 2
-Wrong usage.
+Wrong usage, or a configuration folder that cannot be read.
 .TP
 .B 3
 No daemon listens on the control socket.
@@ -98,7 +107,13 @@ exits with the code of its command.
 .TP
 .B NO_COLOR
 If set and not empty, nothing is coloured.
+.TP
+.BR LUNAR_CONFIG_DIR ", " LUNAR_PROXY_CONFIG_DIR
+The configuration directory, where no option names it.
 .SH FILES
+.TP
+.I /etc/lunar
+The configuration directory.
 .TP
 .I /run/lunar/lunard.sock
 The control socket. Root and the members of its group (by default
@@ -111,13 +126,23 @@ works as well.
 .BR lunard.yaml (5)
 )";
 
+// Verbs, or the words of a verb, then options.
 std::string joined_names(const CLI::App& app, bool options) {
-  std::string names;
-  for (const CLI::App* one : app.get_subcommands([](const CLI::App*) { return true; })) names += " " + one->get_name();
-  for (const CLI::Option* option : app.get_options()) {
-    for (const std::string& name : option->get_lnames()) names += options ? " --" + name : "";
-  }
-  return names.empty() ? names : names.substr(1);
+  const auto words = app.get_subcommands([](const CLI::App*) { return true; });
+  std::vector<std::string> names;
+  for (const CLI::App* one : words) names.push_back(one->get_name());
+  const auto add_options = [&names](const CLI::App& owner) {
+    for (const CLI::Option* option : owner.get_options()) {
+      for (const std::string& name : option->get_lnames())
+        if (std::ranges::find(names, "--" + name) == names.end()) names.push_back("--" + name);
+    }
+  };
+  if (options) add_options(app);
+  if (options && app.get_parent() != nullptr)
+    for (const CLI::App* one : words) add_options(*one);
+  std::string out;
+  for (const std::string& name : names) out += (out.empty() ? "" : " ") + name;
+  return out;
 }
 
 // Completes the verb, then the options and words of that verb.
@@ -180,6 +205,10 @@ std::string fish_script(const CLI::App& app) {
   fish_words(out, app, "__fish_use_subcommand");
   for (const CLI::App* verb : app.get_subcommands([](const CLI::App*) { return true; })) {
     fish_words(out, *verb, "__fish_seen_subcommand_from " + verb->get_name());
+    for (const CLI::App* word : verb->get_subcommands([](const CLI::App*) { return true; }))
+      fish_words(
+          out, *word,
+          "__fish_seen_subcommand_from " + verb->get_name() + "; and __fish_seen_subcommand_from " + word->get_name());
   }
   return out;
 }

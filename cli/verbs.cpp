@@ -6,7 +6,7 @@
 namespace lunar::cli {
 namespace {
 
-constexpr std::array<Verb, 14> kVerbs{{
+constexpr std::array<Verb, 21> kVerbs{{
     {"attach", "capture the connections of a unit, cgroup, container or process",
      "From now on, new TCP connections of everything in the target's cgroup go through the gateway. TARGET is a "
      "systemd "
@@ -30,18 +30,44 @@ constexpr std::array<Verb, 14> kVerbs{{
      "access "
      "log. A reader that is too slow loses lines and is told how many.",
      declare_tail},
+    {"flows", "check, load, list, draw and test flows",
+     "`validate`, `graph`, `test` and `schema` need no daemon and look at a configuration folder. `validate` prints a "
+     "line "
+     "for each finding, at most 200, and exits with 1 if one of them refuses the configuration. `load` makes the "
+     "daemon "
+     "read its folder; if that is refused the old configuration goes on to serve. `test` runs the example transactions "
+     "tests/*.yaml of the folder without a network; scripts are not run there and give `failure`. `schema` is for "
+     "editors.",
+     declare_flows},
+    {"explain", "show which flows would run for a request, and why others would not",
+     "Reads a configuration folder and needs no daemon. For each flow that would run it draws the steps of both "
+     "directions "
+     "with what leads where; for each other one it names the first key of its filter that does not match.",
+     declare_explain},
+    {"quotas", "show quotas with what is used of them", "A line for each quota and group that has one.",
+     declare_quotas},
+    {"discover", "show the endpoints that were called", "", declare_discover},
+    {"har", "export and show the transactions that HARCollector wrote",
+     "`export` makes one HAR 1.2 document of files of lines, the oldest first; lines that are no entries are counted "
+     "on the "
+     "error stream, and it exits with 1 if no entry was found. Without files both words read those of exporters.file "
+     "in "
+     "gateway_config.yaml.",
+     declare_har},
+    {"exporters", "open the files of exporters anew", "", declare_exporters},
     {"failsafe", "send all new connections direct, or end that",
      "`bypass` stops the redirection of new connections until `resume`, whatever the health of the gateway.",
      declare_failsafe},
     {"restart", "replace the gateway process without losing a connection",
      "A new gateway process starts on the same listeners; the old one finishes what it has.", declare_restart},
     {"reload", "read the configuration again",
-     "Reads gateway_config.yaml again. If it is refused the old one stays in force.", declare_reload},
+     "Reads the configuration folder again. If it is refused the old one stays in force.", declare_reload},
     {"logs", "write or reopen the access log", "", declare_logs},
     {"doctor", "check what the machine offers, and what a target needs",
      "Names every missing kernel feature or right and what to do about it. With a unit or process it also says what "
      "would keep that from being captured. Works without the daemon, with fewer checks.",
      declare_doctor},
+    {"migrate", "turn policies into flows (not available in this version)", "", declare_migrate},
     {"completion", "print the completion script of a shell",
      "For example: lunarctl completion bash > /etc/bash_completion.d/lunarctl", declare_completion},
     {"version", "print the version", "", declare_version},

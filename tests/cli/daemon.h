@@ -7,16 +7,15 @@
 
 #include <future>
 #include <memory>
-#include <sstream>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "agent/admin/control_server.h"
 #include "agent/admin/gateway_admin.h"
-#include "cli/lunarctl.h"
 #include "tests/admin/doubles.h"
 #include "tests/admin/loopback.h"
+#include "tests/cli/outcome.h"
 
 namespace lunar::cli::testing {
 
@@ -62,19 +61,6 @@ struct Daemon {
   Fd stop_event;
   std::thread thread;
 };
-
-struct Outcome {
-  int code;
-  std::string out;
-  std::string err;
-};
-
-inline Outcome run(std::vector<std::string> arguments) {
-  std::ostringstream out;
-  std::ostringstream err;
-  const int code = lunarctl(std::move(arguments), {out, err});
-  return {code, out.str(), err.str()};
-}
 
 inline Outcome run(const Daemon& daemon, std::vector<std::string> arguments) {
   arguments.insert(arguments.begin(), {"--socket", daemon.socket()});

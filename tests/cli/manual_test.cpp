@@ -8,7 +8,7 @@
 #include <string>
 
 #include "cli/verbs.h"
-#include "tests/admin/loopback.h"
+#include "tests/cli/folder.h"
 
 using namespace lunar::cli;
 
@@ -26,6 +26,17 @@ std::string without_escapes(std::string text) {
   return text;
 }
 
+void check_options(const CLI::App& app, const std::string& manual) {
+  for (const CLI::Option* option : app.get_options()) {
+    if (option == app.get_help_ptr()) continue;
+    const std::string name = option->get_name();
+    CAPTURE(name);
+    CHECK_FALSE(option->get_description().empty());
+    CHECK(manual.find(option->get_description()) != std::string::npos);
+    for (const std::string& long_name : option->get_lnames()) CHECK(manual.find("--" + long_name) != std::string::npos);
+  }
+}
+
 }  // namespace
 
 TEST_CASE("manual: names every verb and every option with its help") {
@@ -37,14 +48,12 @@ TEST_CASE("manual: names every verb and every option with its help") {
     CHECK(manual.find(std::string(".SS \"") + verb.name) != std::string::npos);
     CHECK(manual.find(verb.summary) != std::string::npos);
     const CLI::App* sub = parser.app->get_subcommand(verb.name);
-    for (const CLI::Option* option : sub->get_options()) {
-      if (option == sub->get_help_ptr()) continue;
-      const std::string name = option->get_name();
-      CAPTURE(name);
-      CHECK_FALSE(option->get_description().empty());
-      CHECK(manual.find(option->get_description()) != std::string::npos);
-      for (const std::string& long_name : option->get_lnames())
-        CHECK(manual.find("--" + long_name) != std::string::npos);
+    check_options(*sub, manual);
+    for (const CLI::App* word : sub->get_subcommands([](const CLI::App*) { return true; })) {
+      CAPTURE(word->get_name());
+      CHECK(manual.find("\n.B " + word->get_name()) != std::string::npos);
+      CHECK(manual.find(word->get_description()) != std::string::npos);
+      check_options(*word, manual);
     }
   }
 }
@@ -60,13 +69,14 @@ TEST_CASE("completion: the scripts of all shells know every verb and option") {
     }
     CHECK(script.find("reset-existing") != std::string::npos);
     CHECK(script.find("bypass") != std::string::npos);
+    CHECK(script.find("strict") != std::string::npos);
   }
   CHECK_FALSE(write_completion(*parser.app, "tcsh"));
 }
 
 TEST_CASE("completion: bash completes verbs, their words and their options") {
   Parser parser;
-  const lunar::admin::testing::Directory directory;
+  const testing::Folder directory;
   const std::string script = directory.path / "completion";
   std::ofstream(script) << write_completion(*parser.app, "bash").value()
                         << "COMP_WORDS=(\"$@\"); COMP_CWORD=$(($# - 1)); _lunarctl; echo \"${COMPREPLY[*]}\"\n";
@@ -82,4 +92,6 @@ TEST_CASE("completion: bash completes verbs, their words and their options") {
   CHECK(completed("lunarctl --socket x --json fa") == "failsafe");
   CHECK(completed("lunarctl failsafe by") == "bypass");
   CHECK(completed("lunarctl attach --res") == "--reset-existing");
+  CHECK(completed("lunarctl flows gr") == "graph");
+  CHECK(completed("lunarctl flows validate --st") == "--strict");
 }
