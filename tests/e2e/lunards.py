@@ -19,9 +19,9 @@ class Lunards:
         for lunard in self.made:
             lunard.end()
 
-    def make(self, settings=None, gateway_config=None):
+    def make(self, settings=None, gateway_config=None, files=None):
         number = len(list(self.world.directory.glob("lunard-*"))) + 1
-        lunard = Lunard(self.world, f"lunard-{number}", settings, gateway_config)
+        lunard = Lunard(self.world, f"lunard-{number}", settings, gateway_config, files)
         self.made.append(lunard)
         return lunard.start()
 

@@ -13,6 +13,7 @@ import json
 import socket
 import struct
 import sys
+import time
 
 PATTERN = b"lunar-0123456789abcdefghijklmnopqrstuvwxyz\n" * 1524
 LIMIT = 1 << 20
@@ -239,7 +240,57 @@ async def switch(x):
         await x.raw(piece.upper())
 
 
+HITS = {}
+
+
+def hit(name):
+    HITS[name] = HITS.get(name, 0) + 1
+    return HITS[name]
+
+
+async def counter(x, name, status="200"):
+    """How often this name was asked for."""
+    await x.answer(str(hit(name)).encode(), f"{status} Counted", ["Content-Type: text/plain"])
+
+
+async def flaky(x, failures, name, *fields):
+    """503 so many times, then 200 with how often it was asked; further arguments are fields as name:value."""
+    count = hit(name)
+    async for _ in x.body():
+        pass
+    await x.answer(str(count).encode(), "503 Not Yet" if count <= int(failures) else "200 OK", fields)
+
+
+async def echo(x, *_):
+    """What arrived, as JSON."""
+    body = b"".join([piece async for piece in x.body()])
+    seen = {"method": x.method, "target": x.target, "fields": x.fields, "body": body.decode("latin-1")}
+    await x.answer(json.dumps(seen).encode(), fields=["Content-Type: application/json"])
+
+
+async def remaining(x, left, seconds):
+    """What a provider says of its own limit."""
+    await x.answer(b"told\n", fields=[f"x-ratelimit-remaining: {left}", f"x-ratelimit-reset: {seconds}"])
+
+
+async def completion(x, tokens, streamed="no"):
+    """An answer of an LLM that says what it cost; streamed as events 250 ms apart."""
+    async for _ in x.body():
+        pass
+    usage = {"usage": {"prompt_tokens": 1, "completion_tokens": int(tokens) - 1, "total_tokens": int(tokens)}}
+    if streamed == "no":
+        await x.answer(json.dumps({"choices": [], **usage}).encode(), fields=["Content-Type: application/json"])
+        return
+    x.keep_alive = False
+    await x.raw(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n")
+    for number in range(4):
+        await x.raw(b"data: " + json.dumps({"sent": time.monotonic(), "choices": [{"delta": {"content": str(number)}}]}).encode() + b"\n\n")
+        await asyncio.sleep(0.25)
+    await x.raw(b"data: " + json.dumps({"choices": [], **usage}).encode() + b"\n\ndata: [DONE]\n\n")
+
+
 BEHAVIOURS = {
+    "counter": counter, "flaky": flaky, "echo": echo, "remaining": remaining, "completion": completion,
     "hello": hello, "status": status, "headers": headers, "head": head, "peer": peer, "bytes": send_bytes,
     "chunked": chunked, "trailers": trailers, "upload": upload, "reject": reject, "early": early, "http10": http10, "close": close,
     "close-mid": close_mid, "chunked-cut": chunked_cut, "reset-mid": reset_mid, "reset-before": reset_before,

@@ -57,7 +57,7 @@ def merged(base, more):
 
 
 class Lunard:
-    def __init__(self, world, name="lunard", settings=None, gateway_config=None):
+    def __init__(self, world, name="lunard", settings=None, gateway_config=None, files=None):
         self.world = world
         self.directory = world.directory / name
         self.directory.mkdir()
@@ -80,6 +80,14 @@ class Lunard:
         (self.directory / "lunard.yaml").write_text(json.dumps(config, indent=1))
         if gateway_config:
             (self.directory / "gateway_config.yaml").write_text(json.dumps(gateway_config, indent=1))
+        for path, text in (files or {}).items():
+            self.write(path, text)
+
+    def write(self, path, text):
+        """A file of the configuration root."""
+        file = self.directory / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
 
     # its life
 
