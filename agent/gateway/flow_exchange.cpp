@@ -64,19 +64,23 @@ uring::Task<std::optional<Served>> FlowAttempt::forward() {
   co_return end_exchange(exchange, answering, state);
 }
 
+// How long to sleep for an exchange that waits; nothing: a body was held for as long as it may be.
+std::optional<MonotonicTime> FlowAttempt::sleep_until(const Exchange& exchange, Answering& answering) const {
+  if (!answering.interception.holds_response) return exchange.deadline();
+  if (session_.worker.loop().now() < answering.hold_deadline)
+    return std::min(exchange.deadline(), answering.hold_deadline);
+  answering.interception.response_whole = false;
+  return std::nullopt;
+}
+
 uring::Task<Exchange::State> FlowAttempt::relay(Exchange& exchange, Answering& answering) {
-  for (;;) {
+  while (!answering.over && !answering.resend && !gone_) {
     Exchange::State state = exchange.step();
     if (state == Exchange::State::going) {
-      bool held_too_long =
-          answering.interception.holds_response && session_.worker.loop().now() >= answering.hold_deadline;
-      if (!held_too_long) {
-        MonotonicTime deadline = exchange.deadline();
-        if (answering.interception.holds_response) deadline = std::min(deadline, answering.hold_deadline);
-        co_await session_.waker.wait(deadline);
+      if (auto until = sleep_until(exchange, answering)) {
+        co_await session_.waker.wait(*until);
         continue;
       }
-      answering.interception.response_whole = false;
       state = Exchange::State::held;
     }
     if (state == Exchange::State::head) {
@@ -87,8 +91,8 @@ uring::Task<Exchange::State> FlowAttempt::relay(Exchange& exchange, Answering& a
     } else {
       co_return state;
     }
-    if (answering.over || answering.resend || gone_) co_return state;
   }
+  co_return Exchange::State::finish;
 }
 
 uring::Task<> FlowAttempt::response_head(Exchange& exchange, Answering& answering) {

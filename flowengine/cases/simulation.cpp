@@ -236,17 +236,19 @@ void Simulation::leave(const std::string& name) {
 }
 
 void Simulation::wake_waiters() {
-  for (auto settled = state_.wake(now_); !settled.empty(); settled = state_.wake(now_)) {
-    for (const Settled& one : settled) {
-      auto found = std::ranges::find_if(calls_, [&](const auto& entry) { return entry.second->ticket == one.ticket; });
-      if (found == calls_.end()) continue;
-      Call& call = *found->second;
-      call.ticket.reset();
-      call.outcomes.waited += now_.steady - call.waiting_since;
-      bool admitted = one.outcome == Settled::Outcome::admitted;
-      pursue(call, call.execution->resume(reply::Admitted{.admitted = admitted}, now_));
-    }
-  }
+  for (auto settled = state_.wake(now_); !settled.empty(); settled = state_.wake(now_))
+    for (const Settled& one : settled) end_wait(one);
+}
+
+void Simulation::end_wait(const Settled& settled) {
+  auto waits = [&](const auto& entry) { return entry.second->ticket == settled.ticket; };
+  auto found = std::ranges::find_if(calls_, waits);
+  if (found == calls_.end()) return;
+  Call& call = *found->second;
+  call.ticket.reset();
+  call.outcomes.waited += now_.steady - call.waiting_since;
+  bool admitted = settled.outcome == Settled::Outcome::admitted;
+  pursue(call, call.execution->resume(reply::Admitted{.admitted = admitted}, now_));
 }
 
 void Simulation::advance(std::chrono::nanoseconds duration) {

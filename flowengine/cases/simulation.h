@@ -78,6 +78,7 @@ class Simulation {
   void deliver(Call& call);
   void end_attempt(Call& call, AttemptEnd end);
   void wake_waiters();
+  void end_wait(const Settled& settled);
 
   std::shared_ptr<const Plan> plan_;
   Binding binding_;
