@@ -52,6 +52,7 @@ class FlowAttempt {
   [[nodiscard]] uring::BufferRef outgoing(Request& request) const;
   [[nodiscard]] uring::Task<Exchange::State> relay(Exchange& exchange, Answering& answering);
   [[nodiscard]] std::optional<MonotonicTime> sleep_until(const Exchange& exchange, Answering& answering) const;
+  [[nodiscard]] uring::Task<Exchange::State> rest(const Exchange& exchange, Answering& answering);
   [[nodiscard]] uring::Task<> response_head(Exchange& exchange, Answering& answering);
   [[nodiscard]] uring::Task<> response_pass(Exchange& exchange, Answering& answering);
   void deliver(Exchange& exchange, Answering& answering);

@@ -73,23 +73,29 @@ std::optional<MonotonicTime> FlowAttempt::sleep_until(const Exchange& exchange, 
   return std::nullopt;
 }
 
+uring::Task<Exchange::State> FlowAttempt::rest(const Exchange& exchange, Answering& answering) {
+  auto until = sleep_until(exchange, answering);
+  if (!until) co_return Exchange::State::held;
+  co_await session_.waker.wait(*until);
+  co_return Exchange::State::going;
+}
+
 uring::Task<Exchange::State> FlowAttempt::relay(Exchange& exchange, Answering& answering) {
   while (!answering.over && !answering.resend && !gone_) {
     Exchange::State state = exchange.step();
-    if (state == Exchange::State::going) {
-      if (auto until = sleep_until(exchange, answering)) {
-        co_await session_.waker.wait(*until);
-        continue;
-      }
-      state = Exchange::State::held;
-    }
-    if (state == Exchange::State::head) {
-      co_await response_head(exchange, answering);
-    } else if (state == Exchange::State::held) {
-      fill_body(exchange, answering, *answering.response);
-      co_await response_pass(exchange, answering);
-    } else {
-      co_return state;
+    if (state == Exchange::State::going) state = co_await rest(exchange, answering);
+    switch (state) {
+      case Exchange::State::going:
+        break;
+      case Exchange::State::head:
+        co_await response_head(exchange, answering);
+        break;
+      case Exchange::State::held:
+        fill_body(exchange, answering, *answering.response);
+        co_await response_pass(exchange, answering);
+        break;
+      default:
+        co_return state;
     }
   }
   co_return Exchange::State::finish;
