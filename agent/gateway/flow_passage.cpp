@@ -42,9 +42,13 @@ std::string_view value_of(const http::RequestHead& head, std::string_view name) 
   return field == nullptr ? std::string_view{} : field->value;
 }
 
-// Told to leave this request alone: transparent mode, `x-lunar-allow: false`.
-bool opted_out(const Session& session, const http::RequestHead& head) {
-  return session.captured() && equal_ignoring_case(value_of(head, "x-lunar-allow"), "false");
+// Transparent mode: the capture lists leave hosts without flows, and a request may say otherwise in both ways.
+bool left_alone(const Session& session, const http::RequestHead& head, std::string_view host) {
+  if (!session.captured()) return false;
+  std::string_view allow = value_of(head, "x-lunar-allow");
+  if (equal_ignoring_case(allow, "false")) return true;
+  if (equal_ignoring_case(allow, "true")) return false;
+  return !session.worker.shared().capture.flows_apply(host, session.origin->destination.address);
 }
 
 // Flows see neither what Retry alone may say nor a count that a client made up.
@@ -77,7 +81,7 @@ std::unique_ptr<ConcernedFlows> find_flows(Session& session) {
   if (active == nullptr || active->plan->empty() || session.astray()) return nullptr;
   const http::RequestHead& head = worker.request_scratch();
   auto place = place_of(session, head);
-  if (!place || opted_out(session, head)) return nullptr;
+  if (!place || left_alone(session, head, place->host)) return nullptr;
   place->facts.host = place->host;
 
   std::string_view path = head.target.substr(0, head.target.find_first_of("?#"));

@@ -53,6 +53,10 @@ Result<std::unique_ptr<Gateway>> Gateway::create(GatewayStart start, std::vector
   if (auto position = start.program_lookup_position()) shared.program_questions = fds[*position].get();
   gateway->resolver_ = std::make_unique<Resolver>();
   shared.resolver = gateway->resolver_.get();
+  const CaptureConfig& capture = start.config.capture;
+  auto lists = CaptureLists::create(capture.allow_list, capture.block_list);
+  if (!lists) log::error("flows apply to nothing until this is corrected: {}", lists.error().text);
+  shared.capture = lists ? *std::move(lists) : CaptureLists::relay_everything();
   shared.flows = &gateway->flows_;
   shared.script_sockets = std::move(flows.script_sockets);
   shared.flow_records = flows.records;

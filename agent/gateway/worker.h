@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "agent/base/transaction.h"
+#include "agent/config/capture_lists.h"
 #include "agent/config/domain_lists.h"
 #include "agent/config/gateway_start.h"
 #include "agent/gateway/flow_state.h"
@@ -55,6 +56,7 @@ struct Shared {
   Unreachable unreachable{-1};
   std::optional<Heartbeats> heartbeats;
   Resolver* resolver = nullptr;
+  CaptureLists capture;  // to whose hosts flows apply
   FlowState* flows = nullptr;
   FlowRecordQueue* flow_records = nullptr;  // null: nobody wants them
   std::vector<Fd> script_sockets;           // one for each worker, which takes it; empty: no script can run

@@ -6,6 +6,7 @@ import pytest
 
 from attempt import attempt
 from explicit import exchange, parse, request
+from flow_clients import call
 from world.lunard import ADMIN, ask
 
 EXPLICIT_ONLY = {"capture": {"enabled": False, "required": False}}
@@ -57,3 +58,21 @@ def test_a_silent_provider_is_reset_after_the_connect_timeout(make_lunard, world
     result, seconds, _ = attempt(world, "silent.example.com", patience=10)
     assert result == "ConnectionResetError"
     assert 0.8 < seconds < 3
+
+
+CANNED = """
+name: Canned
+filter: {url: "raw.example.com/canned/*"}
+processors: {Say: {processor: GenerateResponse, parameters: [{key: status, value: 418}]}}
+flow:
+  request: [{from: {stream: {name: s, at: start}}, to: {processor: {name: Say}}}]
+  response: [{from: {processor: {name: Say}}, to: {stream: {name: s, at: end}}}]
+"""
+
+
+@pytest.mark.limit(60)
+def test_hosts_of_the_capture_lists_go_without_flows_unless_a_request_asks(make_lunard, world):
+    lunard = make_lunard({"capture": {"block_list": ["raw.example.com"]}}, files={"flows/canned.yaml": CANNED})
+    lunard.attach(world.captured)
+    assert call(world, "http://raw.example.com/canned/x").status == 404
+    assert call(world, "http://raw.example.com/canned/x", fields={"x-lunar-allow": "true"}).status == 418
