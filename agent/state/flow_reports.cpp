@@ -1,6 +1,9 @@
 #include "agent/state/flow_reports.h"
 
+#include <string>
 #include <utility>
+
+#include "agent/base/log.h"
 
 namespace lunar {
 
@@ -21,9 +24,41 @@ void FlowReports::drain(SteadyTime now) {
   for (FlowRecord& record : queue_.take()) take(record, now);
 }
 
+namespace {
+
+// What an operator should know of an emission; empty: nothing.
+std::string news_of(const Plan& plan, const Emission& emission) {
+  auto place = [&plan](uint32_t instance) {
+    return "flow " + plan.instances[instance].flow + ", processor " + plan.instances[instance].key;
+  };
+  if (const auto* failed = std::get_if<emission::ProcessorFailed>(&emission))
+    return place(failed->instance) + " failed (" + failed->reason + "): " + failed->text;
+  if (const auto* failed = std::get_if<emission::ScriptFailed>(&emission))
+    return place(failed->instance) + ": the script answered `failure`: " + failed->text;
+  if (const auto* shadowed = std::get_if<emission::Shadowed>(&emission))
+    return "flow " + plan.flows[shadowed->flow].name + " is in shadow mode and " + shadowed->decision;
+  return "";
+}
+
+}  // namespace
+
+void FlowReports::tell(const FlowRecord& record, const Emission& emission, SteadyTime now) {
+  const std::string news = news_of(*record.plan, emission);
+  if (news.empty()) return;
+  if (now < next_line_) {
+    ++untold_;
+    return;
+  }
+  next_line_ = now + std::chrono::seconds(1);
+  const uint64_t untold = std::exchange(untold_, 0);
+  log::warn("{}; request {}{}", news, record.facts.request_id,
+            untold == 0 ? "" : " (" + std::to_string(untold) + " more lines of this kind were left out)");
+}
+
 void FlowReports::take(FlowRecord& record, SteadyTime now) {
   metrics_.add(record);
   for (Emission& emission : record.emissions) {
+    tell(record, emission, now);
     if (const auto* capture = std::get_if<emission::CaptureHar>(&emission)) write_entry(record, *capture, now);
     if (auto* span = std::get_if<emission::Span>(&emission)) send(std::move(*span));
   }

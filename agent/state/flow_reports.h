@@ -28,6 +28,7 @@ class FlowReports {
 
  private:
   void take(FlowRecord& record, SteadyTime now);
+  void tell(const FlowRecord& record, const Emission& emission, SteadyTime now);
   void write_entry(const FlowRecord& record, const emission::CaptureHar& capture, SteadyTime now);
   void send(emission::Span span);
 
@@ -35,6 +36,8 @@ class FlowReports {
   FlowMetrics metrics_;
   std::unique_ptr<HarFile> har_;
   std::unique_ptr<TraceSender> traces_;
+  SteadyTime next_line_{};  // of the log: one a second, so that a broken flow does not fill the disk
+  uint64_t untold_ = 0;
   uint64_t har_dropped_ = 0;  // without a file, or by one that was replaced
   uint64_t spans_dropped_ = 0;
 };

@@ -224,6 +224,7 @@ def test_a_queue_serves_in_order_of_priority(lunard, world):
 
 def test_a_flow_in_shadow_mode_changes_nothing(lunard, world):
     assert call(world, f"{RAW}/counter/shadow").status == 200
+    wait_until(lambda: "flow Shadow is in shadow mode and would answer with 418" in lunard.log(), 5, lunard.log)
 
 
 def test_a_flow_can_be_left_out_for_one_request(lunard, world):
