@@ -26,9 +26,8 @@ class Step:
 
 STEPS = (
     Step("dev", ("all",), (Run("unit|ring", parallel=True), Run("lint"), Run("bpf"), Run("e2e"))),
-    Step("asan", ("tests-unit", "tests-ring"), (Run("unit|ring", parallel=True),)),
+    Step("asan", ("tests-unit", "tests-ring", "tests-fuzz"), (Run("unit|ring|fuzz", parallel=True),)),
     Step("tsan", ("tests-unit", "tests-ring"), (Run("unit|ring", parallel=True),)),
-    Step("fuzz", ("tests-fuzz",), (Run("fuzz", parallel=True),)),
     Step("release", ("deb",), (Run("packaging"),)),
 )
 LABELS = sorted({label for step in STEPS for run in step.runs for label in run.labels.split("|")})

@@ -8,6 +8,7 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <cstdio>
 #include <fstream>
 
 #include "agent/script/host.h"
@@ -17,6 +18,7 @@ namespace lunar::testing {
 ScriptHostProcess::ScriptHostProcess(int processes) {
   auto ends = Channel::pair();
   REQUIRE(ends);
+  std::fflush(nullptr);  // the report of the tests so far would be written by the child too, under sanitizers
   pid_ = fork();
   REQUIRE(pid_ >= 0);
   if (pid_ == 0) {
