@@ -11,6 +11,11 @@ TEST_CASE("diagnostic: prints one line with position, severity and id") {
   CHECK(Diagnostic{"a", {1, 1}, Severity::note, "dialect", "text"}.print() == "a:1:1: note: text [dialect]");
 }
 
+TEST_CASE("diagnostic: what it quotes stays on its line and cannot steer a terminal") {
+  CHECK(Diagnostic{"a\nb", {1, 1}, Severity::error, "id", "no `x\n\x1b[2J\x7f`, but é"}.print() ==
+        "a\\nb:1:1: error: no `x\\n\\x1b[2J\\x7f`, but é [id]");
+}
+
 TEST_CASE("diagnostics: know their first error") {
   Diagnostics list;
   CHECK_FALSE(list.has_errors());
