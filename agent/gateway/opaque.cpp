@@ -18,7 +18,7 @@ Relayed never_connected(Session& session, bool timeout) {
 }
 
 uring::Task<Relayed> pump_until_over(Session& session, uring::Pump& pump) {
-  bool connected = false;
+  bool connected = session.upstream->sent_bytes() > 0;  // by the request whose answer came before its end
   for (;;) {
     uring::Pump::State state = pump.step();
     connected = connected || (!session.upstream->connecting() && session.upstream->error() == 0);

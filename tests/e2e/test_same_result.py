@@ -54,7 +54,11 @@ def lines_of_case(gateway_lines, client, case):
     def matches(line):
         return line["host"] in own_names and line["method"] == wanted[0] and (wanted[0] == "TUNNEL" or line["path"] == wanted[1])
 
-    return wait_until(lambda: gateway_lines.of(client, matches), 3, lambda: f"{case.method} {case.url} in the access log")
+    def missing():
+        alike = [line for line in gateway_lines.lunard.lines() if line["host"] in own_names or not line["host"]]
+        return f"{case.method} {case.url} in the access log, where that host has {alike[-20:]}"
+
+    return wait_until(lambda: gateway_lines.of(client, matches), 3, missing)
 
 
 @pytest.mark.limit(300)
