@@ -9,6 +9,7 @@ import subprocess
 import time
 
 from . import arena as arenas
+from . import configurations
 
 PATIENCE = 15  # seconds for a gateway to come up
 
@@ -19,6 +20,8 @@ class Gateway:
     name = ""
     port = 0
     captures = False  # the generator connects to the origin's address, from the cgroup that is attached
+    built = None  # its program below the build directory; else one of the machine, of the gateway's name
+    on_request = False  # not among those that are compared unless they are named
 
     def __init__(self, arena, build):
         self.arena = arena
@@ -93,6 +96,7 @@ class Direct(Gateway):
 class Floor(Gateway):
     name = "floor"
     port = 7110
+    built = "tests/bench/relay_floor"
 
     def start(self):
         # The kernel takes an exited process's ring down a moment later, and with it the listener of the last start.
@@ -100,7 +104,7 @@ class Floor(Gateway):
         super().start()
 
     def command(self):
-        return [self.build / "tests/bench/relay_floor", self.target, arenas.ORIGIN]
+        return [self.build / self.built, self.target, arenas.ORIGIN]
 
 
 class HAProxy(Gateway):
@@ -175,17 +179,25 @@ class Lunar(Gateway):
     """Captures the connects of the generator's cgroup to the origin's own address."""
 
     name = "lunar"
+    built = "agent/lunard"
     captures = True
     target = arenas.ORIGIN
     health_port = 7140
     ready = False
     access_log = "off"
+    flows = 0  # that it must have loaded
 
     @property
     def socket(self):
         return self.directory / "lunard.sock"
 
+    @staticmethod
+    def write_flows(_root):
+        """Below the configuration root; how many there are."""
+        return 0
+
     def command(self):
+        self.flows = self.write_flows(self.directory)
         (self.directory / "lunard.yaml").write_text(f"""
 workers: 1
 listeners: {{proxy: off, health: "127.0.0.1:{self.health_port}", admin: off, metrics: off}}
@@ -195,7 +207,7 @@ access_log: {{path: {self.access_log}, rotate_size: 1GiB, retain: 1}}
 capture: {{enabled: true, required: true}}
 log: {{level: warn}}
 """)
-        return [self.build / "agent/lunard", "--config-dir", self.directory]
+        return [self.build / self.built, "--config-dir", self.directory]
 
     def start(self):
         self.ready = False
@@ -206,6 +218,7 @@ log: {{level: warn}}
                 self.fail_unless(ready.wait(self.process), "does not become ready")
             finally:
                 del os.environ["NOTIFY_SOCKET"]
+        self.check_flows()
         self.control("attach", self.cgroup)
         self.wait_until_protecting()
         self.ready = True
@@ -218,6 +231,12 @@ log: {{level: warn}}
         while json.loads(self.control("--json", "status"))["failsafe"]["state"] != "protecting":
             self.fail_unless(time.monotonic() < deadline, "does not protect")
             time.sleep(0.05)
+
+    def check_flows(self):
+        """Flows that were not loaded would cost nothing."""
+        answer = json.loads(self.control("--json", "flows", "list"))
+        loaded, skipped = len(answer["flows"]), answer["skipped"]
+        self.fail_unless(loaded == self.flows and not skipped, f"has {loaded} flows, not {self.flows}: {skipped}")
 
     def control(self, *arguments):
         return arenas.run(str(self.build / "cli/lunarctl"), "--socket", str(self.socket), *map(str, arguments))
@@ -248,6 +267,44 @@ class LunarLogging(Lunar):
             raise RuntimeError(f"{self.name} wrote no access log")
 
 
+class LunarIdleFlows(Lunar):
+    """Flows of which none concerns the requests."""
+
+    name = "lunar+10k"
+    health_port = 7142
+    on_request = True
+    write_flows = staticmethod(configurations.write_many)
+
+
+class LunarLimiter(Lunar):
+    """Flows that concern every request."""
+
+    name = "lunar+limit"
+    health_port = 7143
+    on_request = True
+    write_flows = staticmethod(configurations.write_limiter)
+
+    def counted(self):
+        """How many requests the quota of that name has seen."""
+        quota = json.loads(self.control("--json", "quotas", "Calls"))["quotas"][0]
+        return sum(group["used"] for group in quota["groups"])
+
+    def stop(self):
+        served = self.ready
+        self.ready = False
+        try:
+            if served and self.counted() == 0:
+                raise RuntimeError(f"{self.name} ran no flow")
+        finally:
+            super().stop()
+
+
+class LunarFlows(LunarLimiter):
+    name = "lunar+flows"
+    health_port = 7144
+    write_flows = staticmethod(configurations.write_mix)
+
+
 class ReadySocket:
     """The receiving end of sd_notify(3)."""
 
@@ -274,7 +331,8 @@ class ReadySocket:
         return False
 
 
-ALL = {kind.name: kind for kind in (Direct, Floor, HAProxy, Nginx, Lunar, LunarLogging)}
+ALL = {kind.name: kind for kind in (
+    Direct, Floor, HAProxy, Nginx, Lunar, LunarLogging, LunarIdleFlows, LunarLimiter, LunarFlows)}
 
 
 def process_tree(root):

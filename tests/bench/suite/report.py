@@ -4,7 +4,12 @@ import statistics
 
 from . import rows as definitions
 
-REFERENCES = ("floor", "haproxy")
+REFERENCES = ("floor", "haproxy", "lunar")
+
+
+def comparable(gateway, other):
+    """What a variant of Lunar costs is seen against Lunar; how others stand to it is their row's business."""
+    return gateway != other and (other != "lunar" or gateway.startswith("lunar+"))
 
 
 class Report:
@@ -29,27 +34,27 @@ class Report:
         present = [value for value in self.values(row, metric, gateway) if value is not None]
         return statistics.median(present) if present else None
 
-    def compared(self, row, metric, gateway, other):
+    def compared(self, row, metric, gateway, other, compare=None):
         """The median over the rounds of the ratio, or difference, to `other` in the same round."""
         if "direct" in (gateway, other):
             return None
         pairs = zip(self.values(row, metric, gateway), self.values(row, metric, other))
         pairs = [(mine, theirs) for mine, theirs in pairs if mine is not None and theirs is not None]
-        if metric.compare == "difference":
+        if (compare or metric.compare) == "difference":
             found = [mine - theirs for mine, theirs in pairs]
         else:
             found = [mine / theirs for mine, theirs in pairs if theirs > 0]
         return statistics.median(found) if found else None
 
-    def goals(self, gateway="lunar"):
+    def goals(self):
         found = []
         for goal in definitions.GOALS:
             row = definitions.BY_NAME[goal.row]
             metric = next(metric for metric in row.metrics if metric.key == goal.metric)
             if goal.other is None:
-                value = self.median(row, metric, gateway)
+                value = self.median(row, metric, goal.gateway)
             else:
-                value = self.compared(row, metric, gateway, goal.other)
+                value = self.compared(row, metric, goal.gateway, goal.other, goal.compare)
             if value is not None:
                 found.append((goal, metric, value, value <= goal.limit))
         return found
@@ -63,8 +68,8 @@ class Report:
         return {
             "rounds": self.rounds,
             "figures": figures,
-            "goals": [{"row": goal.row, "metric": goal.metric, "other": goal.other, "limit": goal.limit,
-                       "value": value, "met": met} for goal, _, value, met in self.goals()],
+            "goals": [{"gateway": goal.gateway, "row": goal.row, "metric": goal.metric, "other": goal.other,
+                       "limit": goal.limit, "value": value, "met": met} for goal, _, value, met in self.goals()],
             "utilisation": {f"{row} {gateway}": round(share, 3)
                             for (row, gateway), share in self.session.utilisation.items()},
             "invalid": self.session.invalid,
@@ -90,7 +95,8 @@ class Report:
         lines = [f"  {metric.title:38}" + "".join(f"{cell:>12}" for cell in cells)]
         sign = "−" if metric.compare == "difference" else "÷"
         for other in REFERENCES:
-            found = [self.compared(row, metric, name, other) if name != other else None for name in self.gateways]
+            found = [self.compared(row, metric, name, other) if comparable(name, other) else None
+                     for name in self.gateways]
             if any(value is not None for value in found):
                 shape = "{:+.1f}" if metric.compare == "difference" else "{:.2f}"
                 cells = ["" if value is None else shape.format(value) for value in found]
@@ -113,11 +119,12 @@ class Report:
                  "(in parentheses) the direct latency itself; ~ extrapolated from CPU time, the generator was the limit."]
         goals = self.goals()
         if goals:
-            lines += ["", "Goals of lunar"]
+            lines += ["", "Goals"]
         for goal, metric, value, met in goals:
-            sign = "" if goal.other is None else f" {'−' if metric.compare == 'difference' else '÷'} {goal.other}"
-            title = f"{goal.row}: {metric.title}{sign}"
-            lines.append(f"  {'met   ' if met else 'MISSED'} {title:60} {value:9.2f}  ≤ {goal.limit:g}")
+            difference = (goal.compare or metric.compare) == "difference"
+            sign = "" if goal.other is None else f" {'−' if difference else '÷'} {goal.other}"
+            title = f"{goal.gateway}: {goal.row}: {metric.title}{sign}"
+            lines.append(f"  {'met   ' if met else 'MISSED'} {title:64} {value:9.2f}  ≤ {goal.limit:g}")
         for fault in self.session.invalid:
             lines.append(f"INVALID {fault['row']} {fault['gateway']}: {fault['fault']}")
         return lines

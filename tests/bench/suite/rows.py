@@ -86,6 +86,8 @@ class Goal:
     metric: str
     other: str | None  # the gateway that is compared with; None: the figure itself is bounded
     limit: float
+    gateway: str = "lunar"  # whose goal it is
+    compare: str | None = None  # instead of the metric's own way
 
 
 GOALS = (
@@ -99,4 +101,6 @@ GOALS = (
     Goal("bulk", "cpu_s_per_gb", "haproxy", 0.45),
     Goal("idle", "bytes", None, 1024),
     Goal("idle-pairs", "bytes", None, 1024),
+    Goal("keepalive-64", "cpu_us", "lunar", 1.0, "lunar+10k", "difference"),
+    Goal("keepalive-64", "cpu_us", "lunar", 2.0, "lunar+limit", "difference"),
 )
