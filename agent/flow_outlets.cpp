@@ -14,6 +14,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
+// A wake-up for each record would cost the gateway more than its flows do. The queue holds what comes in that time.
+constexpr auto drain_delay = 10ms;
 constexpr auto flush_check = 500ms;
 constexpr auto finish_limit = 2s;
 
@@ -39,8 +41,9 @@ FlowOutlets::FlowOutlets(EventLoop& loop, const LunardConfig& config, OtlpResour
   wake_source_ = loop_.io(wake_.get(), EPOLLIN, [this](uint32_t) {
     uint64_t count = 0;
     [[maybe_unused]] const ssize_t got = read(wake_.get(), &count, sizeof count);
-    drain();
+    drain_timer_.fire_after(drain_delay);
   });
+  drain_timer_ = loop_.timer([this] { drain(); });
   flush_timer_ = loop_.timer([this] {
     flush_timer_.fire_after(flush_check);
     if (HarFile* har = reports_.har_file()) report(har->flush_if_due(monotonic_now()));
@@ -130,11 +133,13 @@ void FlowOutlets::finish() {
   report(flush());
   if (auto saved = discovery_.save(discovery_path()); !saved)
     log::warn("the discovery state was not saved: {}", saved.error().text);
-  TraceSender* traces = reports_.trace_sender();
-  if (traces == nullptr) return;
-  traces->flush();
-  const MonotonicTime end = monotonic_now() + finish_limit;
-  while (!traces->idle() && monotonic_now() < end) loop_.run_once(50ms);
+  if (TraceSender* traces = reports_.trace_sender()) traces->flush();
+  finish_end_ = monotonic_now() + finish_limit;
+}
+
+bool FlowOutlets::finished() const {
+  const TraceSender* traces = reports_.trace_sender();
+  return traces == nullptr || traces->idle() || monotonic_now() >= finish_end_;
 }
 
 }  // namespace lunar

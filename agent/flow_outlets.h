@@ -5,6 +5,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "agent/base/event_loop.h"
@@ -33,10 +34,13 @@ class FlowOutlets {
   void observe(const CallView& call) { discovery_.add(call); }
 
   void write(MetricText& text, const FlowGauges& now);
+  [[nodiscard]] uint64_t runs_of(std::string_view flow) const { return reports_.metrics().runs_of(flow); }
   [[nodiscard]] std::string discovery() const { return discovery_.text(); }
   Result<> reopen();  // the exporter's files
   Result<> flush();
+  // Writes what is buffered. Spans are on their way then: the loop has to run on until finished().
   void finish();
+  [[nodiscard]] bool finished() const;
 
  private:
   // Addresses that a thread of the resolver has found, until the loop takes them.
@@ -60,7 +64,8 @@ class FlowOutlets {
   std::vector<Found> found_;
   std::string har_key_, trace_key_;  // of the exporters that are open
   bool har_failing_ = false;
-  EventLoop::Source wake_source_, flush_timer_, save_timer_;
+  MonotonicTime finish_end_{};  // spans that are not sent by then are lost
+  EventLoop::Source wake_source_, drain_timer_, flush_timer_, save_timer_;
   std::unique_ptr<Resolver> resolver_;  // has threads, which must begin behind the sandbox and end before the rest
 };
 

@@ -1,19 +1,19 @@
 #include "agent/flow_role.h"
 
-#include <fcntl.h>
-#include <fmt/format.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
-#include <cerrno>
+#include <algorithm>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <nlohmann/json.hpp>
+#include <numeric>
+#include <utility>
 
 #include "agent/base/log.h"
 #include "agent/base/memory_file.h"
+#include "agent/config/durable_file.h"
 #include "agent/failsafe/places.h"
+#include "flowengine/http_date.h"
 
 namespace lunar {
 namespace {
@@ -27,31 +27,23 @@ std::string snapshot_path(const LunardConfig& config) {
   return gateway_state_folder(config.state.dir) + "/" + std::string(snapshot_name);
 }
 
-// A new file in the place of the old one: a reader finds one of the two, whole.
-Result<> replace_file(const std::string& path, const std::string& text) {
-  const std::string fresh = path + ".new";
-  Fd file(open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640));
-  if (!file) return fail("cannot write " + fresh, errno);
-  size_t written = 0;
-  while (written < text.size()) {
-    ssize_t count = write(file.get(), text.data() + written, text.size() - written);
-    if (count < 0 && errno == EINTR) continue;
-    if (count <= 0) return fail("cannot write " + fresh, errno);
-    written += static_cast<size_t>(count);
-  }
-  if (fdatasync(file.get()) != 0 || rename(fresh.c_str(), path.c_str()) != 0)
-    return fail("cannot replace " + path, errno);
-  return {};
-}
-
 json describe(const GroupView& group) {
   json out{{"group", group.group}, {"limit", group.limit}, {"used", group.used}};
-  auto time = [](const std::optional<WallTime>& at) {
-    return at ? json(std::chrono::duration_cast<std::chrono::milliseconds>(at->time_since_epoch()).count()) : json();
-  };
+  auto time = [](const std::optional<WallTime>& at) { return at ? json(rfc3339_text(*at)) : json(); };
   out["ends"] = time(group.ends);
   out["blocked_until"] = time(group.blocked_until);
   return out;
+}
+
+// Indexes of all flows in the order in which they would run for a request that all of them concern, each by the most
+// specific of its patterns.
+std::vector<uint32_t> request_order(const Plan& plan) {
+  std::vector<uint32_t> rank(plan.flows.size()), order(plan.flows.size());
+  for (const PatternOwner& owner : plan.owners)
+    if (!owner.quota) rank[owner.index] = std::max(rank[owner.index], owner.rank);
+  std::iota(order.begin(), order.end(), 0U);
+  std::ranges::sort(order, {}, [&](uint32_t flow) { return std::pair(rank[flow], flow); });
+  return order;
 }
 
 }  // namespace
@@ -63,6 +55,14 @@ Result<ConfigBundle> take_bundle(ChannelMessage& message) {
   auto bytes = read_memory_file(file.get(), largest_bundle);
   if (!bytes) return std::unexpected(bytes.error());
   return config_bundle_from_json(json::from_cbor(*bytes, true, false));
+}
+
+std::vector<Fd> take_script_sockets(ChannelMessage& message) {
+  const size_t count = std::min(message.body.value("scripts", size_t{0}), message.fds.size());
+  const auto first = message.fds.end() - static_cast<ptrdiff_t>(count);
+  std::vector<Fd> out(std::make_move_iterator(first), std::make_move_iterator(message.fds.end()));
+  message.fds.erase(first, message.fds.end());
+  return out;
 }
 
 LoadedFlows load_flows(const ConfigBundle& bundle, const LunardConfig& config, bool lenient) {
@@ -102,29 +102,19 @@ json outcome_of(const LoadedFlows& loaded, bool activated) {
 }
 
 FlowRole::FlowRole(EventLoop& loop, const GatewayStart& start)
-    : loop_(loop),
-      config_(start.config),
+    : config_(start.config),
       outlets_(loop, start.config, {.instance_id = start.instance_id, .version = start.version}),
       save_timer_(loop.timer([this] { save(); })) {}
 
-void FlowRole::start_scripts(uint32_t workers) {
-  auto ended = [](const std::string& how) { log::error("the script host {}: CustomScript answers `failure`", how); };
-  auto process = GatewayProcess::spawn(loop_, {.arguments = {"lunard", "--role=scripts"}},
-                                       {.message = [](const ChannelMessage&) {}, .ended = ended});
-  if (!process) return log::error("scripts cannot be run: {}", process.error().text);
-  scripts_ = std::move(*process);
-  std::vector<Fd> theirs;
-  std::vector<int> numbers;
-  for (uint32_t i = 0; i < workers; ++i) {
-    int pair[2] = {-1, -1};
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)
-      return log::error("scripts cannot be run: {}", strerror(errno));
-    script_sockets_.emplace_back(pair[0]);
-    theirs.emplace_back(pair[1]);
-    numbers.push_back(pair[1]);
-  }
-  if (auto sent = scripts_->send({{"processes", workers}}, numbers); !sent)
-    log::error("scripts cannot be run: {}", sent.error().text);
+Result<> FlowRole::confine(const LoadedFlows& loaded) {
+  const std::string log_folder = std::filesystem::path(config_.access_log.path).parent_path();
+  const std::string& exporter_folder = loaded.gateway.config.file_exporter.dir;
+  auto confined = sandbox({.config_dir = config_.config_dir,
+                           .write_folders = {log_folder, gateway_state_folder(config_.state.dir), exporter_folder}});
+  if (!confined) return std::unexpected(confined.error());
+  for (const std::string& sentence : confined->weakened) log::warn("{}", sentence);
+  confinement_ = *std::move(confined);
+  return {};
 }
 
 void FlowRole::begin(gateway::Gateway& gateway, LoadedFlows loaded) {
@@ -153,6 +143,7 @@ Result<json> FlowRole::reload(ChannelMessage& message, bool activate_it,
   auto bundle = take_bundle(message);
   if (!bundle) return std::unexpected(bundle.error());
   LoadedFlows loaded = load_flows(*bundle, config_, false);
+  check_exporter_folder(loaded);
   json outcome = outcome_of(loaded, activate_it);
   const bool accepted = loaded.compiled.plan != nullptr;
   if (!activate_it) return outcome;
@@ -165,6 +156,15 @@ Result<json> FlowRole::reload(ChannelMessage& message, bool activate_it,
   activate(std::move(loaded));
   log::info("the configuration was reloaded: {} flows", flows_loaded());
   return outcome;
+}
+
+// What this process may write was settled when it started.
+void FlowRole::check_exporter_folder(LoadedFlows& loaded) const {
+  const FileExporter& exporter = loaded.gateway.config.file_exporter;
+  if (exporter.at.line == 0 || confinement_.may_write_in(exporter.dir)) return;
+  loaded.findings.add({std::string(gateway_config_name), exporter.at, Severity::warning, "file-unusable",
+                       exporter.dir + " was not there or not the exporter's when the gateway process started: "
+                                      "HAR entries are lost until `lunarctl restart`"});
 }
 
 void FlowRole::restore() {
@@ -181,7 +181,8 @@ void FlowRole::save() {
   if (plan_ == nullptr || plan_->quotas.nodes.empty()) return;
   const Instant now = gateway::instant_at(monotonic_now());
   gateway_->flows().sweep(now);
-  if (auto saved = replace_file(snapshot_path(config_), gateway_->flows().save(now).dump()); !saved)
+  const std::string path = snapshot_path(config_);
+  if (auto saved = replace_durably(path, path + ".new", gateway_->flows().save(now).dump(), 0640); !saved)
     log::warn("quotas were not saved: {}: {}", saved.error().text, strerror(saved.error().os_error));
 }
 
@@ -199,16 +200,18 @@ void FlowRole::write_metrics(MetricText& text) {
 
 json FlowRole::describe_flows() const {
   json list = json::array();
-  if (plan_ != nullptr) {
-    for (const Flow& flow : plan_->flows) {
-      json urls = json::array();
-      for (const UrlPattern& pattern : flow.patterns) urls.push_back(pattern.text());
-      list.push_back({{"name", flow.name},
-                      {"file", flow.file},
-                      {"urls", std::move(urls)},
-                      {"mode", flow.shadow ? "shadow" : "enforce"},
-                      {"active", true}});
-    }
+  if (plan_ == nullptr) return list;
+  for (const uint32_t index : request_order(*plan_)) {
+    const Flow& flow = plan_->flows[index];
+    json urls = json::array();
+    for (const UrlPattern& pattern : flow.patterns) urls.push_back(pattern.text());
+    list.push_back({{"rank", list.size() + 1},
+                    {"name", flow.name},
+                    {"file", flow.file},
+                    {"urls", std::move(urls)},
+                    {"mode", flow.shadow ? "shadow" : "enforce"},
+                    {"requests", outlets_.runs_of(flow.name)},
+                    {"active", true}});
   }
   return list;
 }

@@ -7,13 +7,14 @@
 #include <vector>
 
 #include "agent/admin/gateway_view.h"
+#include "agent/base/channel.h"
 #include "agent/base/event_loop.h"
 #include "agent/config/config_folder.h"
 #include "agent/config/gateway_config.h"
 #include "agent/config/gateway_start.h"
 #include "agent/config/lunard_config.h"
 #include "agent/config/source_report.h"
-#include "agent/failsafe/gateway_process.h"
+#include "agent/failsafe/sandbox.h"
 #include "agent/flow_outlets.h"
 #include "agent/gateway/gateway.h"
 
@@ -33,6 +34,9 @@ struct LoadedFlows {
 // The last descriptor of the message, which is taken out of it.
 [[nodiscard]] Result<ConfigBundle> take_bundle(ChannelMessage& message);
 
+// The last `scripts` descriptors of a message, which are taken out of it: see Gateway::connect_scripts().
+[[nodiscard]] std::vector<Fd> take_script_sockets(ChannelMessage& message);
+
 // {"accepted","msg","error","diagnostics"} of a reload or of a check.
 [[nodiscard]] nlohmann::json outcome_of(const LoadedFlows& loaded, bool activated);
 
@@ -40,18 +44,19 @@ class FlowRole {
  public:
   FlowRole(EventLoop& loop, const GatewayStart& start);
 
-  // Before the sandbox: the process that runs scripts. An error costs scripts alone.
-  void start_scripts(uint32_t workers);
-  [[nodiscard]] std::vector<Fd> take_script_sockets() { return std::move(script_sockets_); }
-
-  // After the sandbox, once; the gateway outlives this object's use.
+  // Enters the sandbox: once, before any thread is started. From then on the process can write only what this
+  // configuration and lunard.yaml name.
+  [[nodiscard]] Result<> confine(const LoadedFlows& loaded);
+  // After that, once; the gateway outlives this object's use.
   void begin(gateway::Gateway& gateway, LoadedFlows loaded);
   void activate(LoadedFlows loaded);
   // A message `reload`: {"accepted","msg","error","diagnostics"}. `loaded` is called with what a configuration says
   // that takes effect.
   [[nodiscard]] Result<nlohmann::json> reload(ChannelMessage& message, bool activate,
                                               const std::function<void(const Diagnostics&)>& loaded);
-  void finish();  // saves what has to outlive the process
+  // Saves what has to outlive the process. The loop has to run on until finished().
+  void finish();
+  [[nodiscard]] bool finished() const { return gateway_ == nullptr || outlets_.finished(); }
 
   [[nodiscard]] uint64_t flows_loaded() const { return plan_ == nullptr ? 0 : plan_->flows.size(); }
   [[nodiscard]] FlowOutlets& outlets() { return outlets_; }
@@ -62,18 +67,17 @@ class FlowRole {
   [[nodiscard]] nlohmann::json describe_quotas() const;
 
  private:
+  void check_exporter_folder(LoadedFlows& loaded) const;
   void restore();
   void save();
 
-  EventLoop& loop_;
   LunardConfig config_;
   FlowOutlets outlets_;
+  Confinement confinement_;  // of this process
   gateway::Gateway* gateway_ = nullptr;
   std::shared_ptr<const Plan> plan_;
   std::shared_ptr<const MetricsSpec> metrics_spec_;  // null: no metrics.yaml
   Sources sources_;                                  // of the plan
-  std::unique_ptr<GatewayProcess> scripts_;
-  std::vector<Fd> script_sockets_;
   EventLoop::Source save_timer_;
 };
 

@@ -6,7 +6,6 @@
 #include <sys/prctl.h>
 
 #include <algorithm>
-#include <filesystem>
 #include <numeric>
 #include <utility>
 
@@ -19,8 +18,6 @@
 #include "agent/configuration_questions.h"
 #include "agent/failsafe/gateway_process.h"
 #include "agent/failsafe/log_level.h"
-#include "agent/failsafe/places.h"
-#include "agent/failsafe/sandbox.h"
 #include "agent/flow_role.h"
 #include "agent/gateway/gateway.h"
 #include "agent/gateway/handover.h"
@@ -96,6 +93,7 @@ class GatewayRole : public admin::GatewayView {
   json failsafe_ = json::object();  // the supervisor's last report
   std::vector<admin::SkippedFile> skipped_;
   bool draining_ = false;
+  bool finishing_ = false;  // all sessions have ended, what they left is being written
   Fd adopting_;
   EventLoop::Source channel_source_, adopt_source_, end_check_, grace_;
 };
@@ -105,25 +103,20 @@ Result<> GatewayRole::start(ChannelMessage first) {
   if (!start) return std::unexpected(start.error());
   auto bundle = take_bundle(first);
   if (!bundle) return std::unexpected(bundle.error());
+  std::vector<Fd> script_sockets = take_script_sockets(first);
   if (start->fd_count() != first.fds.size())
     return fail(fmt::format("start message: {} descriptors, not {}", first.fds.size(), start->fd_count()));
   spdlog::set_level(level_of(start->config.log_level));
   const LunardConfig config = start->config;
   flows_.emplace(loop_, *start);
-  flows_->start_scripts(start->workers);
   LoadedFlows loaded = load_flows(*bundle, config, true);
   note_skipped(loaded.findings);
-  const std::string log_folder = std::filesystem::path(config.access_log.path).parent_path();
-  auto weakened = sandbox(
-      {.config_dir = config.config_dir,
-       .write_folders = {log_folder, gateway_state_folder(config.state.dir), loaded.gateway.config.file_exporter.dir}});
-  if (!weakened) return std::unexpected(weakened.error());
-  for (const std::string& sentence : *weakened) log::warn("{}", sentence);
+  if (auto confined = flows_->confine(loaded); !confined) return confined;
 
   failsafe_["failsafe"] = first.body.value("failsafe", json::object());
-  auto gateway = gateway::Gateway::create(
-      *start, first.fds, loaded.gateway.config.domains,
-      {.script_sockets = flows_->take_script_sockets(), .records = &flows_->outlets().queue()});
+  auto gateway =
+      gateway::Gateway::create(*start, first.fds, loaded.gateway.config.domains,
+                               {.script_sockets = std::move(script_sockets), .records = &flows_->outlets().queue()});
   if (!gateway) return std::unexpected(gateway.error());
   gateway_ = std::move(*gateway);
   flows_->begin(*gateway_, std::move(loaded));
@@ -213,6 +206,8 @@ void GatewayRole::on_message(ChannelMessage message) {
   } else if (type == "reopen_logs") {
     admin_->reopen_logs();
     if (auto reopened = flows_->outlets().reopen(); !reopened) log::warn("{}", reopened.error().text);
+  } else if (type == "scripts") {
+    gateway_->connect_scripts(take_script_sockets(message));
   } else if (type == "reload") {
     on_reload(message);
   } else if (type == "configured") {
@@ -263,8 +258,11 @@ void GatewayRole::end_after(Nanoseconds grace) {
 
 void GatewayRole::check_ended() {
   if (!gateway_->ended()) return end_check_.fire_after(kEndCheck);
-  admin_->finish();  // its last records are news for the discovery state
-  flows_->finish();
+  if (!std::exchange(finishing_, true)) {
+    admin_->finish();  // its last records are news for the discovery state
+    flows_->finish();
+  }
+  if (!flows_->finished()) return end_check_.fire_after(kEndCheck);
   tell({{"type", "drained"}});
   loop_.quit(0);
 }

@@ -125,6 +125,9 @@ Result<GatewayKeeper::StartKit> Supervisor::start_kit() {
   auto bundle = configuration_.for_start();
   if (!bundle) return std::unexpected(bundle.error());
   bundle_ = *std::move(bundle);
+  script_sockets_ = scripts_->connect(workers_);
+  for (const Fd& socket : script_sockets_) kit.fds.push_back(socket.get());
+  kit.message["scripts"] = script_sockets_.size();
   kit.message["configuration"] = true;
   kit.fds.push_back(bundle_.get());
   kit.message["failsafe"] = failsafe_report().to_json();
@@ -139,8 +142,19 @@ void Supervisor::answer_lookups(Fd answering) {
   lookups_.emplace(fd, Lookup{std::move(answering), std::move(source)});
 }
 
+void Supervisor::connect_scripts() {
+  keeper_->for_each([this](GatewayProcess& gateway) {
+    const std::vector<Fd> sockets = scripts_->connect(workers_);
+    std::vector<int> fds;
+    for (const Fd& socket : sockets) fds.push_back(socket.get());
+    if (auto sent = gateway.send({{"type", "scripts"}, {"scripts", fds.size()}}, fds); !sent)
+      log::warn("gateway process {} cannot run scripts: {}", gateway.pid(), sent.error().text);
+  });
+}
+
 void Supervisor::on_serving() {
   lookup_asking_.reset();
+  script_sockets_.clear();
   answered_at_ = monotonic_now();
   prober_.ask(listeners_.probe_targets());
   if (!std::exchange(ready_said_, true)) {

@@ -20,6 +20,7 @@
 #include "agent/failsafe/listener_set.h"
 #include "agent/failsafe/own_cgroup.h"
 #include "agent/failsafe/prober.h"
+#include "agent/failsafe/script_keeper.h"
 #include "agent/failsafe/service_link.h"
 #include "agent/failsafe/transition_record.h"
 
@@ -63,6 +64,7 @@ class Supervisor {
   [[nodiscard]] Result<> reopen_workers();
   [[nodiscard]] Result<GatewayKeeper::StartKit> start_kit();
   void answer_lookups(Fd answering);
+  void connect_scripts();  // of all gateways, to another script host
   void on_serving();
   void on_lost();
   void on_queue_given_up();
@@ -92,6 +94,7 @@ class Supervisor {
   Guard guard_;
   TransitionRecord transitions_;
   Prober prober_;
+  std::unique_ptr<ScriptKeeper> scripts_;  // outlives the gateways
   std::unique_ptr<GatewayKeeper> keeper_;
   std::unique_ptr<admin::ControlHost> control_;
   std::unique_ptr<admin::ControlServer> control_server_;
@@ -105,8 +108,9 @@ class Supervisor {
     Fd answering;
     EventLoop::Source source;  // ends before the descriptor that it watches
   };
-  std::map<int, Lookup> lookups_;  // one a gateway, by descriptor
-  Fd lookup_asking_;               // on its way to the gateway that starts
+  std::map<int, Lookup> lookups_;   // one a gateway, by descriptor
+  Fd lookup_asking_;                // on its way to the gateway that starts
+  std::vector<Fd> script_sockets_;  // likewise
   MonotonicTime settled_by_;
   Nanoseconds grace_{};
   EventLoop::Source tick_, second_, settle_;

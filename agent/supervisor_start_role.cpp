@@ -44,6 +44,7 @@ ExitCode Supervisor::open(std::vector<NamedFd> stored) {
   open_keeper();
   open_signals();
   store_descriptors();
+  scripts_->start();
   keeper_->start();
   tick_.fire_after(0ns);
   second_.fire_after(1s);
@@ -142,6 +143,9 @@ void Supervisor::open_keeper() {
   if (files < wanted)
     log::warn("{} open files are allowed, {} connections need {}: raise LimitNOFILE= or ulimit -Hn", files,
               config_.max_connections, wanted);
+  scripts_ = std::make_unique<ScriptKeeper>(
+      loop_, GatewayCommand{.arguments = {"lunard", "--role=scripts"}, .identity = identity_}, workers_,
+      [this] { connect_scripts(); });
   keeper_ = std::make_unique<GatewayKeeper>(
       loop_, GatewayCommand{.identity = identity_, .open_files = files}, KeeperLimits{},
       GatewayKeeper::Events{.prepare = [this] { return start_kit(); },

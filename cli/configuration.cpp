@@ -9,6 +9,7 @@
 #include <ostream>
 
 #include "agent/config/config_folder.h"
+#include "agent/config/gateway_config.h"
 #include "cli/text_file.h"
 #include "flowengine/quantity.h"
 #include "flowengine/spec/document.h"
@@ -108,6 +109,10 @@ Compiled compile_all(const Configuration& configuration) {
   for (const Diagnostic& one : out.diagnostics.list()) all.add(one);
   out.diagnostics = std::move(all);
   return out;
+}
+
+Diagnostics check_named_files(const Configuration& configuration, const GatewaySpec& spec) {
+  return resolve_gateway_config(spec, configuration.root).diagnostics;
 }
 
 void print_findings(const Session& session, std::ostream& out, const Diagnostics& findings) {

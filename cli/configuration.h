@@ -25,6 +25,8 @@ struct Configuration {
 [[nodiscard]] std::expected<Configuration, int> open_configuration(const Session& session, const std::string& given);
 // Compiled, with all findings in one list.
 [[nodiscard]] Compiled compile_all(const Configuration& configuration);
+// Files and folders that gateway_config.yaml names, by the daemon's own check, with the rights of this process.
+[[nodiscard]] Diagnostics check_named_files(const Configuration& configuration, const GatewaySpec& spec);
 
 // One a line, as Diagnostic::print() has them.
 void print_findings(const Session& session, std::ostream& out, const Diagnostics& findings);

@@ -10,7 +10,6 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::string_view kExportersReload = "/exporters/reload";
 constexpr std::chrono::seconds kRestartPatience{120};  // the new process may have to wait for the old one
 
 void print_message(const Session& session, const json& answer) {
@@ -81,7 +80,9 @@ void declare_exporters(CLI::App& app, Session& session, Action& chosen) {
   app.add_subcommand("reload", "write what is buffered and open the files anew")
       ->fallthrough()
       ->callback([&session, &chosen] {
-        chosen = [&session] { return tell(session, {"POST", std::string(kExportersReload)}, print_message); };
+        chosen = [&session] {
+          return tell(session, {"POST", std::string(wire::route::kExportersReload)}, print_message);
+        };
       });
 }
 

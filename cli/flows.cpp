@@ -31,7 +31,9 @@ std::string verdict_text(const Diagnostics& findings, const std::string& root, b
 int validate(const Session& session, const Validation& asked) {
   const auto configuration = open_configuration(session, asked.dir);
   if (!configuration) return configuration.error();
-  const Diagnostics findings = compile_all(*configuration).diagnostics;
+  const Compiled compiled = compile_all(*configuration);
+  Diagnostics findings = compiled.diagnostics;
+  for (const Diagnostic& one : check_named_files(*configuration, compiled.gateway).list()) findings.add(one);
   const bool accepted = !findings.has_errors() && !(asked.strict && count(findings, Severity::warning) > 0);
   const std::string verdict = verdict_text(findings, configuration->root, accepted);
   std::ostream& out = session.terminal.out;
@@ -103,10 +105,10 @@ std::string joined(const json& list) {
 }
 
 void print_loaded(const Session& session, const json& answer) {
-  Table table({{"NAME"}, {"MODE"}, {"REQUESTS", Table::Side::right}, {"FILE"}, {"URLS"}});
+  Table table({{"RANK", Table::Side::right}, {"NAME"}, {"MODE"}, {"REQUESTS", Table::Side::right}, {"FILE"}, {"URLS"}});
   for (const json& flow : answer.value("flows", json::array())) {
     const bool active = !flow.is_object() || flow.value("active", true);
-    table.row({text_of(flow, "name"), text_of(flow, "mode") + (active ? "" : " (inactive)"),
+    table.row({text_of(flow, "rank"), text_of(flow, "name"), text_of(flow, "mode") + (active ? "" : " (inactive)"),
                human_count(flow.is_object() ? flow.value("requests", uint64_t{0}) : 0), text_of(flow, "file"),
                joined(flow.is_object() ? flow.value("urls", json::array()) : json::array())});
   }

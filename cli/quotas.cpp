@@ -12,8 +12,6 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::string_view discover_route = "/discover";
-
 const json& member(const json& object, const char* name) {
   static const json none;
   return object.is_object() && object.contains(name) ? object[name] : none;
@@ -124,7 +122,7 @@ void declare_quotas(CLI::App& app, Session& session, Action& chosen) {
 void declare_discover(CLI::App& app, Session& session, Action& chosen) {
   app.callback([&session, &chosen] {
     chosen = [&session] {
-      const auto answer = fetch(session, {.target = std::string(discover_route)});
+      const auto answer = fetch(session, {.target = std::string(wire::route::kDiscover)});
       return answer ? present(session, *answer, print_endpoints) : answer.error();
     };
   });

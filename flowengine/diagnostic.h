@@ -24,9 +24,9 @@ struct Diagnostic {
   Position at;
   Severity severity = Severity::error;
   std::string id;    // stable, as `bad-type`
-  std::string text;  // one line; says what is wrong and, where there is one, the way out
+  std::string text;  // says what is wrong and, where there is one, the way out; may quote any character of the file
 
-  [[nodiscard]] std::string print() const;  // flows/limit.yaml:12:9: error: text [id]
+  [[nodiscard]] std::string print() const;  // flows/limit.yaml:12:9: error: text [id]; one line, nothing below 0x20
   bool operator==(const Diagnostic&) const = default;
 };
 

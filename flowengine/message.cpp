@@ -1,6 +1,7 @@
 #include "flowengine/message.h"
 
 #include <algorithm>
+#include <array>
 
 namespace lunar {
 namespace {
@@ -44,6 +45,12 @@ void Message::set_field(std::string_view name, std::string_view value) {
   auto further = std::remove_if(first + 1, fields.end(), same);
   fields.erase(further, fields.end());
   head_changed = true;
+}
+
+void Message::set_internal_field(std::string_view name, std::string_view value) {
+  set_field(name, value);
+  auto same = [name](const HeaderField& field) { return equal_ignoring_case(field.name, name); };
+  std::ranges::find_if(fields, same)->internal = true;
 }
 
 void Message::remove_field(std::string_view name) {
@@ -112,8 +119,14 @@ std::unique_ptr<Response> clone(const Response& original) {
 
 void Request::own() {
   own_fields();
-  for (std::string_view* text : {&id, &sequence_id, &method, &host, &path, &query, &consumer_tag})
-    *text = keep(std::string(*text));
+  const std::array texts{&id, &sequence_id, &method, &host, &path, &query, &consumer_tag};
+  std::string joined;
+  for (const std::string_view* text : texts) joined.append(*text);
+  std::string_view rest = keep(std::move(joined));
+  for (std::string_view* text : texts) {
+    *text = rest.substr(0, text->size());
+    rest.remove_prefix(text->size());
+  }
 }
 
 std::string Request::url() const {

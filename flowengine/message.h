@@ -22,6 +22,7 @@ namespace lunar {
 struct HeaderField {
   std::string_view name;
   std::string_view value;  // without the whitespace around it
+  bool internal = false;   // for later steps alone: it is never sent on
 };
 
 // What both kinds of message have.
@@ -40,6 +41,7 @@ struct Message {
 
   [[nodiscard]] const HeaderField* find(std::string_view name) const;  // the first one, ignoring case
   void set_field(std::string_view name, std::string_view value);       // in the place of the first, or at the end
+  void set_internal_field(std::string_view name, std::string_view value);
   void add_field(std::string_view name, std::string_view value);
   void remove_field(std::string_view name);
   void set_body(std::string text);

@@ -27,10 +27,11 @@ class Resolver {
       out_.config.provider_tls.push_back(
           {one.domain, one.tls_verify, one.ca ? file(*one.ca).value_or("") : "", one.min_version});
     }
-    const FileExporter& exporter = spec.file_exporter;
+    FileExporter exporter = spec.file_exporter;
+    exporter.dir = absolute(exporter.dir);
     if (exporter.at.line != 0 && access(exporter.dir.c_str(), W_OK) != 0)
       add(exporter.at, Severity::warning, "file-unusable", exporter.dir + " cannot be written: " + strerror(errno));
-    out_.config.file_exporter = exporter;
+    out_.config.file_exporter = std::move(exporter);
     out_.config.unsupported_exporters = spec.unsupported_exporters;
     out_.config.trace_exporter = spec.trace_exporter;
   }
@@ -40,11 +41,15 @@ class Resolver {
     out_.diagnostics.add({std::string(gateway_config_name), at, severity, std::string(id), std::move(text)});
   }
 
+  [[nodiscard]] std::string absolute(const std::string& path) const {
+    return path.starts_with('/') ? path : root_ + "/" + path;
+  }
+
   // The absolute path of a file that can be read.
   std::optional<std::string> file(const NamedFile& named) {
-    std::string absolute = named.path.starts_with('/') ? named.path : root_ + "/" + named.path;
-    if (access(absolute.c_str(), R_OK) == 0) return absolute;
-    add(named.at, Severity::error, "file-unusable", absolute + " cannot be read: " + strerror(errno));
+    std::string path = absolute(named.path);
+    if (access(path.c_str(), R_OK) == 0) return path;
+    add(named.at, Severity::error, "file-unusable", path + " cannot be read: " + strerror(errno));
     return std::nullopt;
   }
 

@@ -220,6 +220,12 @@ void GatewayKeeper::tell_all(const nlohmann::json& message) {
   for (const auto& member : draining_) tell(*member);
 }
 
+void GatewayKeeper::for_each(const std::function<void(GatewayProcess&)>& act) {
+  for (const auto* member : {&current_, &successor_})
+    if (*member != nullptr) act(*(*member)->process);
+  for (const auto& member : draining_) act(*member->process);
+}
+
 std::optional<pid_t> GatewayKeeper::pid() const {
   if (current_ == nullptr) return std::nullopt;
   return current_->process->pid();

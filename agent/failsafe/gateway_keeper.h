@@ -57,6 +57,7 @@ class GatewayKeeper {
 
   [[nodiscard]] Result<> send(const nlohmann::json& message, std::span<const int> fds = {});  // to the serving one
   void tell_all(const nlohmann::json& message);                                               // draining ones too
+  void for_each(const std::function<void(GatewayProcess&)>& act);  // all that run, also those that start
   [[nodiscard]] bool serving() const { return current_ != nullptr && current_->ready; }
   [[nodiscard]] std::optional<pid_t> pid() const;  // of the serving gateway, or the one that starts
   [[nodiscard]] size_t draining() const { return draining_.size(); }

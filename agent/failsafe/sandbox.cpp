@@ -1,12 +1,38 @@
 #include "agent/failsafe/sandbox.h"
 
+#include <algorithm>
+#include <filesystem>
+#include <system_error>
+
 #include "agent/failsafe/landlock.h"
 #include "agent/failsafe/syscall_filter.h"
 
 namespace lunar {
+namespace {
 
-Result<std::vector<std::string>> sandbox(const SandboxNeeds& needs) {
-  std::vector<std::string> weakened;
+namespace fs = std::filesystem;
+
+// As Landlock sees it: without links. Parts that are not there stay as they are written.
+fs::path real_path(const std::string& path) {
+  std::error_code error;
+  fs::path out = fs::weakly_canonical(path, error);
+  return error ? fs::path(path) : out;
+}
+
+bool lies_in(const fs::path& folder, const fs::path& path) {
+  return std::ranges::mismatch(folder, path).in1 == folder.end();
+}
+
+}  // namespace
+
+bool Confinement::may_write_in(const std::string& folder) const {
+  if (!write_folders) return true;
+  const fs::path path = real_path(folder);
+  return std::ranges::any_of(*write_folders, [&path](const std::string& one) { return lies_in(one, path); });
+}
+
+Result<Confinement> sandbox(const SandboxNeeds& needs) {
+  Confinement out;
   FileView view;
   // Name resolution, certificates, attribution (/proc, and cgroup names below /sys), and entropy.
   view.read = {"/etc",
@@ -24,15 +50,22 @@ Result<std::vector<std::string>> sandbox(const SandboxNeeds& needs) {
                "/var/lib/ca-certificates",
                needs.config_dir};
   view.write = {"/dev/null"};
+  std::vector<std::string> folders;
   for (const std::string& folder : needs.write_folders) {
-    if (!folder.empty()) view.write.push_back(folder);
+    std::error_code error;
+    if (!fs::is_directory(folder, error)) continue;  // a right is for what is there
+    view.write.push_back(folder);
+    folders.push_back(real_path(folder));
   }
   auto files = confine_files(view);
   if (!files) return std::unexpected(files.error());
-  if (!*files)
-    weakened.emplace_back("this kernel has no Landlock: the gateway process sees all files that its user sees");
+  if (*files) {
+    out.write_folders = std::move(folders);
+  } else {
+    out.weakened.emplace_back("this kernel has no Landlock: the gateway process sees all files that its user sees");
+  }
   if (auto filtered = confine_syscalls(); !filtered) return std::unexpected(filtered.error());
-  return weakened;
+  return out;
 }
 
 }  // namespace lunar

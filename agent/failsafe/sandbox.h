@@ -1,6 +1,7 @@
 // What a gateway process gives up after it has read its start message and before it looks at the first hostile byte.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -10,10 +11,18 @@ namespace lunar {
 
 struct SandboxNeeds {
   std::string config_dir;                  // read
-  std::vector<std::string> write_folders;  // logs, state; empty names are left out
+  std::vector<std::string> write_folders;  // logs, state; what is not there is left out
 };
 
-// Before any thread is started. The sentences say which promise this kernel cannot keep; empty: all of them hold.
-[[nodiscard]] Result<std::vector<std::string>> sandbox(const SandboxNeeds& needs);
+struct Confinement {
+  std::vector<std::string> weakened;                      // sentences: which promise this kernel cannot keep
+  std::optional<std::vector<std::string>> write_folders;  // canonical, those that were there; none: not confined
+
+  // As far as the sandbox is concerned: the user's rights are another matter.
+  [[nodiscard]] bool may_write_in(const std::string& folder) const;
+};
+
+// Before any thread is started; for good.
+[[nodiscard]] Result<Confinement> sandbox(const SandboxNeeds& needs);
 
 }  // namespace lunar

@@ -55,8 +55,10 @@ Exchange::State Exchange::step() {
     session_.upstream->reset_on_close();
     return end(State::reset, Termination::client_abort);
   }
-  if (State state = relay_request_body(); state != State::going) return state;
-  if (State state = relay_response(); state != State::going) return state;
+  State moved = relay_request_body();
+  if (moved == State::going) moved = relay_response();
+  send_head();
+  if (moved != State::going) return moved;
   bool upstream_over = session_.upstream->error() != 0 || session_.upstream->ended();
   if (upstream_over && session_.upstream->input() == nullptr) {
     if (State state = provider_gone(); state != State::going) return state;
@@ -121,82 +123,6 @@ Exchange::State Exchange::relay_response() {
   return interception_ != nullptr && interception_->holds_response ? State::held : response_complete();
 }
 
-// Interception
-
-void Exchange::copy_request_body(std::string_view bytes) {
-  if (!interception_->copies_request || !interception_->request_whole) return;
-  if (interception_->request_body.size() + bytes.size() > interception_->limit) {
-    interception_->request_whole = false;
-    interception_->request_body = {};
-  } else {
-    interception_->request_body.append(bytes);
-  }
-}
-
-void Exchange::send_bytes(std::string_view bytes) {
-  if (bytes.empty()) return;
-  uring::BufferRef out = session_.worker.loop().buffers().sized(static_cast<uint32_t>(bytes.size()));
-  out->end = static_cast<uint32_t>(bytes.copy(out->memory, out->capacity));
-  session_.client->send(std::move(out));
-}
-
-void Exchange::pass_on_body(uring::BufferRef piece) {
-  if (interception_ == nullptr) return session_.client->send(std::move(piece));
-  if (replaced_) return;
-  Interception& flows = *interception_;
-  if (flows.watches_response) flows.watches_response(piece->view());
-  bool copies = (flows.copies_response || flows.holds_response) && flows.response_whole;
-  bool fits = flows.response_body.size() + piece->size() <= flows.limit;
-  if (copies && fits) flows.response_body.append(piece->view());
-  if (flows.holds_response && fits) return;
-  if (copies && !fits) {
-    flows.response_whole = false;
-    // What is held goes out with the head, this piece behind it.
-    if (flows.holds_response) {
-      flows.response_body.append(piece->view());
-      return;
-    }
-    flows.response_body = {};
-  }
-  session_.client->send(std::move(piece));
-}
-
-bool Exchange::response_whole() const {
-  if (response_.done()) return true;
-  return head_done_ && session_.upstream != nullptr && session_.upstream->ended() && session_.upstream->error() == 0 &&
-         response_.complete_at_close();
-}
-
-std::string Exchange::take_head() {
-  const http::ResponseHead& head = session_.worker.response_scratch();
-  begin_response(head);
-  uring::BufferRef bytes = session_.upstream->take(static_cast<uint32_t>(head.size));
-  interception_->head_taken = true;
-  return std::string(bytes->view());
-}
-
-void Exchange::release(std::string_view head) {
-  http::ResponseHead& parsed = session_.worker.response_scratch();
-  if (http::parse_response_head(head, request_.context, parsed) != http::ParseState::complete) return;
-  bool shutting_down = session_.worker.phase() == Phase::shutting_down;
-  if (parsed.has_lunar || shutting_down || request_.explicit_mode) {
-    forward_rewritten_head(parsed, head);
-  } else {
-    send_bytes(head);
-  }
-  if (!interception_->holds_response) return;
-  interception_->holds_response = false;
-  send_bytes(interception_->response_body);
-  if (!interception_->response_whole) interception_->response_body = {};
-}
-
-void Exchange::replace(std::string_view head, std::string_view body) {
-  interception_->holds_response = false;
-  release(head);
-  if (!request_.context.head) send_bytes(body);
-  replaced_ = true;
-}
-
 Exchange::State Exchange::read_response_head(bool& waiting) {
   uring::Stream& upstream = *session_.upstream;
   response_started_ = true;
@@ -220,7 +146,8 @@ Exchange::State Exchange::read_response_head(bool& waiting) {
       break;
   }
   if (head.interim()) {
-    session_.client->send(upstream.take(static_cast<uint32_t>(head.size)));
+    uring::BufferRef interim = upstream.take(static_cast<uint32_t>(head.size));
+    if (head.status != 100 || !request_.continued) session_.client->send(std::move(interim));
     return State::going;
   }
   if (interception_ != nullptr && head.status != 101) {
@@ -252,7 +179,7 @@ Exchange::State Exchange::forward_head(http::ResponseHead& head, std::string_vie
   auto step = response_.scan(bytes.substr(head_size));
   auto body_size = static_cast<uint32_t>(step.consumed);
   if (head.has_lunar || shutting_down || request_.explicit_mode) {
-    forward_rewritten_head(head, bytes.substr(0, head_size));
+    session_.client->send(rewritten_head(head, bytes.substr(0, head_size)));
     upstream.take(head_size).reset();
     head_size = 0;
   }
@@ -262,7 +189,7 @@ Exchange::State Exchange::forward_head(http::ResponseHead& head, std::string_vie
   return step.malformed ? become_opaque(OpaqueReason::malformed) : State::going;
 }
 
-void Exchange::forward_rewritten_head(const http::ResponseHead& head, std::string_view bytes) {
+uring::BufferRef Exchange::rewritten_head(const http::ResponseHead& head, std::string_view bytes) {
   constexpr uint32_t room_for_connection = 64;
   std::string echo;
   if (request_.explicit_mode)
@@ -281,11 +208,12 @@ void Exchange::forward_rewritten_head(const http::ResponseHead& head, std::strin
     out->end = static_cast<uint32_t>(
         http::copy_without(bytes, head.fields, drop, space, closing ? "Connection: close\r\n" : std::string_view{}));
   }
-  session_.client->send(std::move(out));
+  return out;
 }
 
 Exchange::State Exchange::response_complete() {
   uring::Stream& upstream = *session_.upstream;
+  response_ended_ = true;
   request_.draft.bytes_out = response_.data_bytes();
   if (request_.draft.provider_ended == MonotonicTime{}) request_.draft.provider_ended = session_.worker.loop().now();
   if (!request_done_) {

@@ -23,7 +23,8 @@ struct Request {
   Endpoint destination;
   bool keep_alive = false;
   bool idempotent = false;
-  bool expect_continue = false;
+  bool expect_continue = false;  // the client waits for 100
+  bool continued = false;        // it was told to go on: the provider's 100 is not passed on
   bool explicit_mode = false;
 };
 
@@ -91,9 +92,12 @@ class Exchange {
   void begin_response(const http::ResponseHead& head);
   void pass_on_body(uring::BufferRef piece);
   void send_bytes(std::string_view bytes);
+  void send_head();
+  [[nodiscard]] bool joined_head(std::string_view bytes);
+  [[nodiscard]] uring::BufferRef copy_of(std::string_view bytes);
   void copy_request_body(std::string_view bytes);
   State forward_head(http::ResponseHead& head, std::string_view bytes);
-  void forward_rewritten_head(const http::ResponseHead& head, std::string_view bytes);
+  [[nodiscard]] uring::BufferRef rewritten_head(const http::ResponseHead& head, std::string_view bytes);
   State response_complete();
   State provider_gone();
   State check_deadlines();
@@ -106,6 +110,7 @@ class Exchange {
   http::BodyScanner response_;
   MonotonicTime progress_;  // when a byte last moved
   Interception* interception_ = nullptr;
+  uring::BufferRef head_;     // released; what is there of the body in the same step goes out with it
   uint64_t sent_before_ = 0;  // what the upstream connection had sent before this request
   OpaqueReason opaque_reason_ = OpaqueReason::none;
   Failure failure_ = Failure::none;
@@ -115,7 +120,8 @@ class Exchange {
   bool head_done_ = false;         // the final response's head was forwarded
   bool response_keep_alive_ = false;
   bool close_client_ = false;
-  bool replaced_ = false;  // the client has all of another body; what is left of the provider's is dropped
+  bool response_ended_ = false;  // and was whole
+  bool replaced_ = false;        // the client has all of another body; what is left of the provider's is dropped
 };
 
 // How a request's service ended, for the connection.

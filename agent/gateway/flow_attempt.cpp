@@ -34,6 +34,7 @@ FlowAttempt::FlowAttempt(Session& session, ConcernedFlows& concerned, Intake int
   head_ = bytes.substr(0, head_size);
   body_ = bytes.substr(head_size);
   body_whole_ = intake_.request.body.done();
+  framing_ = session_.worker.request_scratch().framing;
   intake_.head.reset();
   const LunardConfig& config = session_.worker.config();
   concerned_.transaction.retry_timeout = config.flows.retry_timeout;
@@ -56,6 +57,8 @@ uring::Task<Served> FlowAttempt::run() {
   const BodyUse& use = concerned_.selection.body;
   if (use.hold_request && !body_whole_) co_await hold_request_body();
   settle_request_body(*concerned_.request);
+  const bool over_limit = body_.size() >= session_.worker.config().flows.body_limit + framing_allowance;
+  if (use.hold_request && (body_whole_ || over_limit)) count_skipped_view(false, why_unseen(*concerned_.request));
   if (use.keep_request) original_ = clone(*concerned_.request);
   for (;;) {
     begin_execution();
@@ -83,6 +86,8 @@ uring::Task<> FlowAttempt::hold_request_body() {
     uring::BufferRef out = session_.worker.loop().buffers().sized(go_on.size());
     out->end = static_cast<uint32_t>(go_on.copy(out->memory, out->capacity));
     client.send(std::move(out));
+    intake_.request.expect_continue = false;
+    intake_.request.continued = true;
   }
   while (!body_whole_ && body_.size() < limit) {
     if (client.error() != 0 || client.ended() || session_.worker.phase() == Phase::ending) co_return;
@@ -101,9 +106,7 @@ uring::Task<> FlowAttempt::hold_request_body() {
 
 void FlowAttempt::settle_request_body(lunar::Request& request) const {
   if (!body_whole_ || request.body) return;
-  http::RequestHead& head = session_.worker.request_scratch();
-  if (http::parse_request_head(head_, head) != http::ParseState::complete) return;
-  set_body(request, head.framing, body_, session_.worker.config().flows.body_limit);
+  set_body(request, framing_, body_, session_.worker.config().flows.body_limit);
 }
 
 // The engine and what it asks
@@ -114,6 +117,7 @@ void FlowAttempt::begin_execution() {
   std::unique_ptr<lunar::Request> request = std::move(concerned_.request);
   if (transaction.attempt > 0) {
     request = clone(*original_);
+    settle_request_body(*request);
     request->set_field("x-lunar-retry-attempt", std::to_string(transaction.attempt));
     request->head_changed = false;
     select(*concerned_.active->plan, *request, transaction.dice, session_.worker.selection_scratch(), selection);
@@ -123,25 +127,39 @@ void FlowAttempt::begin_execution() {
   concerned_.selection.body = selection.body;
   execution_ =
       std::make_unique<Execution>(concerned_.active->plan, transaction, std::move(request), std::move(selection));
-  execution_->notes().request_replayable = body_whole_;
+  execution_->notes().request_replayable = replayable();
   if (session_.worker.shared().flow_records != nullptr) execution_->measure(stopwatch);
   intake_.request.draft.flows.clear();
   for (std::string_view name : execution_->flow_names()) intake_.request.draft.flows.append(name).append("\n");
+  begin_pass();
+}
+
+void FlowAttempt::begin_pass() {
   const auto& configured = session_.worker.config().flows.processing_timeout;
   Nanoseconds automatic =
       std::max<Nanoseconds>(least_processing_time, concerned_.active->plan->longest_queue_wait + beyond_longest_queue);
   processing_deadline_ = session_.worker.loop().now() + (configured ? Nanoseconds(*configured) : automatic);
 }
 
+bool FlowAttempt::replayable() const { return body_whole_ && execution_->request().wire_body.has_value(); }
+
+void FlowAttempt::count_skipped_view(bool response, std::string_view reason) {
+  if (reason.empty()) return;
+  record_.emissions.emplace_back(emission::BodyViewSkipped{.response = response, .reason = std::string(reason)});
+}
+
 void FlowAttempt::drain() {
-  for (Emission& one : execution_->emissions()) {
-    if (concerns_state(one)) {
-      state_.perform(*concerned_.active, one, transaction_id(), now());
-    } else {
-      record_.emissions.push_back(std::move(one));
-    }
+  std::vector<Emission>& made = execution_->emissions();
+  if (made.empty()) return;
+  for (const Emission& one : made)
+    if (concerns_state(one)) state_.perform(*concerned_.active, one, transaction_id(), now());
+  std::erase_if(made, concerns_state);
+  if (record_.emissions.empty()) {
+    record_.emissions.swap(made);
+  } else {
+    std::ranges::move(made, std::back_inserter(record_.emissions));
   }
-  execution_->emissions().clear();
+  made.clear();
 }
 
 // What is left for metrics and exporters, with the facts of the attempt.
@@ -283,6 +301,7 @@ uring::Task<std::optional<Served>> FlowAttempt::act(Effect effect) {
 }
 
 uring::Task<std::optional<Served>> FlowAttempt::answer_with_flows() {
+  begin_pass();
   Effect effect = co_await pursue(execution_->respond_early(now()));
   if (gone_) co_return std::nullopt;
   if (auto* resend = std::get_if<effect::Resend>(&effect)) {
@@ -311,6 +330,7 @@ uring::Task<bool> FlowAttempt::wait_to_resend(Nanoseconds wait) {
   hand_over_record(intake_.request.draft);
   record_attempt(session_, intake_.request.draft);
   ++concerned_.transaction.attempt;
+  intake_.request.continued = true;  // it has sent its body
   const MonotonicTime until = session_.worker.loop().now() + wait;
   while (!gone_ && session_.worker.loop().now() < until) {
     co_await session_.waker.wait(until);

@@ -38,7 +38,9 @@ class FlowAttempt {
   [[nodiscard]] uring::Task<> hold_request_body();
   void settle_request_body(lunar::Request& request) const;
   void note_kept_body(const Exchange& exchange, const Interception& kept);
+  [[nodiscard]] bool replayable() const;  // the body is empty, or kept within flows.body_limit
   void begin_execution();
+  void begin_pass();  // from now on flows.processing_timeout runs
   [[nodiscard]] uring::Task<Effect> pursue(Effect effect);
   [[nodiscard]] std::optional<Effect> answer_at_once(Effect& effect);
   [[nodiscard]] uring::Task<Reply> wait_in_line(const effect::Enqueue& place);
@@ -57,6 +59,10 @@ class FlowAttempt {
   [[nodiscard]] uring::Task<> response_pass(Exchange& exchange, Answering& answering);
   void deliver(Exchange& exchange, Answering& answering);
   void fill_body(Exchange& exchange, Answering& answering, Response& response) const;
+  [[nodiscard]] std::string_view why_response_unseen(const Exchange& exchange, const Answering& answering,
+                                                     const Response& response) const;
+  void count_copied_request(const Interception& kept);
+  void count_skipped_view(bool response, std::string_view reason);  // no reason: it was seen
   [[nodiscard]] Served end_exchange(Exchange& exchange, Answering& answering, Exchange::State state);
 
   void end_execution(AttemptEnd end);
@@ -72,6 +78,7 @@ class FlowAttempt {
   FlowState& state_;
   std::string head_;  // as it goes out where no flow changes it
   std::string body_;  // what is there of the body, in its framing
+  http::BodyFraming framing_;
   bool body_whole_ = false;
   std::unique_ptr<lunar::Request> original_;  // for attempts after the first
   std::unique_ptr<Execution> execution_;

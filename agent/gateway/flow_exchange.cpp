@@ -3,8 +3,21 @@
 
 #include "agent/gateway/flow_answer.h"
 #include "agent/gateway/flow_attempt.h"
+#include "agent/http/serializer.h"
 
 namespace lunar::gateway {
+namespace {
+
+// Without the fields that are for the gateway alone, as where no flow changes the head.
+std::string for_next_hop(std::string head, http::RequestHead& scratch) {
+  if (http::parse_request_head(head, scratch) != http::ParseState::complete) return head;
+  constexpr http::RequestRewrite same;
+  std::string out(http::rewritten_size_limit(head, same), '\0');
+  out.resize(http::rewrite_request(head, scratch, same, out));
+  return out;
+}
+
+}  // namespace
 
 // To the provider and back
 
@@ -31,6 +44,7 @@ uring::BufferRef FlowAttempt::outgoing(Request& request) const {
     std::optional<uint64_t> length;
     if (message.body_changed) length = body.size();
     head = write_request_head(message, request.context.http10 ? 0 : 1, length);
+    if (request.explicit_mode) head = for_next_hop(std::move(head), session_.worker.request_scratch());
   }
   if (message.body_changed) request.body = http::BodyScanner();
   uring::BufferRef out = session_.worker.loop().buffers().sized(static_cast<uint32_t>(head.size() + body.size()));
@@ -92,6 +106,7 @@ uring::Task<Exchange::State> FlowAttempt::relay(Exchange& exchange, Answering& a
         break;
       case Exchange::State::held:
         fill_body(exchange, answering, *answering.response);
+        count_skipped_view(true, why_response_unseen(exchange, answering, *answering.response));
         co_await response_pass(exchange, answering);
         break;
       default:
@@ -117,9 +132,9 @@ uring::Task<> FlowAttempt::response_head(Exchange& exchange, Answering& answerin
   if (answering.framing.kind == http::BodyFraming::Kind::content_length) response->size = answering.framing.length;
   ResponseBodyUse use = execution_->response_body_use(*response);
   answering.response = std::move(response);
-  const HeaderField* type = answering.response->find("content-type");
-  bool events = type != nullptr && lower_case(type->value).starts_with("text/event-stream");
-  if (use.usage && events && !empty) {
+  const HeaderField* type = use.usage ? answering.response->find("content-type") : nullptr;
+  const bool events = type != nullptr && lower_case(type->value).starts_with("text/event-stream");
+  if (events && !empty) {
     answering.interception.watches_response =
         [&answering, reader = http::PayloadReader(answering.framing)](std::string_view bytes) mutable {
           std::string payload;
@@ -146,6 +161,14 @@ void FlowAttempt::fill_body(Exchange& exchange, Answering& answering, Response& 
   if (auto json = parse_json(*response.body)) response.usage = usage_of(*json);
 }
 
+// Why flows cannot see the body that they asked for; empty: they can, or it broke off.
+std::string_view FlowAttempt::why_response_unseen(const Exchange& exchange, const Answering& answering,
+                                                  const Response& response) const {
+  const bool in_time = session_.worker.loop().now() < answering.hold_deadline;
+  if (!answering.interception.response_whole) return in_time ? "size" : "wait";
+  return exchange.response_whole() ? why_unseen(response) : std::string_view{};
+}
+
 // Once all of it has gone by, a body that was kept can be sent again.
 void FlowAttempt::note_kept_body(const Exchange& exchange, const Interception& kept) {
   if (!body_whole_ && kept.copies_request && kept.request_whole && exchange.request_sent()) {
@@ -154,11 +177,18 @@ void FlowAttempt::note_kept_body(const Exchange& exchange, const Interception& k
     intake_.request.body = http::BodyScanner();
     settle_request_body(execution_->request());
   }
-  execution_->notes().request_replayable = body_whole_;
+  execution_->notes().request_replayable = replayable();
+}
+
+void FlowAttempt::count_copied_request(const Interception& kept) {
+  const BodyUse& use = concerned_.selection.body;
+  if (!use.copy_request || use.hold_request) return;
+  if (body_whole_ || !kept.request_whole) count_skipped_view(false, why_unseen(execution_->request()));
 }
 
 uring::Task<> FlowAttempt::response_pass(Exchange& exchange, Answering& answering) {
   note_kept_body(exchange, answering.interception);
+  begin_pass();
   Effect effect = co_await pursue(execution_->respond(std::move(answering.response), now()));
   if (gone_) co_return;
   if (auto* resend = std::get_if<effect::Resend>(&effect)) {
@@ -202,8 +232,11 @@ Served FlowAttempt::end_exchange(Exchange& exchange, Answering& answering, Excha
   if (Response* response = execution_->response(); response != nullptr && !response->body_changed) {
     if (!response->body) fill_body(exchange, answering, *response);
     if (!response->size) response->size = exchange.draft().bytes_out;
+    if (answering.interception.copies_response)
+      count_skipped_view(true, why_response_unseen(exchange, answering, *response));
   }
   note_kept_body(exchange, answering.interception);
+  count_copied_request(answering.interception);
   end_execution({.complete = complete, .answered = answered});
   if (state == Exchange::State::failed) {
     bool timeout = exchange.failure() == Exchange::Failure::timeout;

@@ -20,14 +20,26 @@ bool describes_body(std::string_view name) {
 
 void write_fields(const Message& message, bool new_body, std::string& out) {
   for (const HeaderField& field : message.fields) {
-    if (is_lunar_field(field.name) || (new_body && describes_body(field.name))) continue;
+    if (field.internal || is_lunar_field(field.name) || (new_body && describes_body(field.name))) continue;
     out.append(field.name).append(": ").append(field.value).append("\r\n");
   }
 }
 
 void borrow_fields(const http::FieldList& fields, Message& out) {
   out.fields.clear();
+  out.fields.reserve(fields.size() + 1);  // flows often add one
   for (const http::Field& field : fields) out.fields.push_back({field.name, field.value});
+}
+
+// In its place, or first where there is none.
+void set_host_field(std::string_view value, Message& out) {
+  auto is_host = [](const HeaderField& field) { return equal_ignoring_case(field.name, "host"); };
+  auto found = std::ranges::find_if(out.fields, is_host);
+  if (found != out.fields.end()) {
+    found->value = value;
+  } else {
+    out.fields.insert(out.fields.begin(), {"Host", value});
+  }
 }
 
 }  // namespace
@@ -39,7 +51,8 @@ void borrow_request(const http::RequestHead& head, const RequestFacts& facts, lu
   out.host = facts.host;
   out.port = facts.port;
   out.transparent = facts.transparent;
-  std::string_view target = head.target.substr(0, head.target.find('#'));
+  if (!facts.authority.empty()) set_host_field(facts.authority, out);
+  std::string_view target = facts.target.substr(0, facts.target.find('#'));
   size_t mark = target.find('?');
   out.path = target.substr(0, mark);
   out.query = mark == std::string_view::npos ? std::string_view{} : target.substr(mark + 1);
@@ -59,6 +72,11 @@ void set_body(Message& message, http::BodyFraming framing, std::string_view byte
   auto text = http::decode_content(payload, coding == nullptr ? std::string_view{} : coding->value, limit);
   if (text) message.body = message.keep(*std::move(text));
   message.wire_body = message.keep(std::move(payload));
+}
+
+std::string_view why_unseen(const Message& message) {
+  if (message.body) return {};
+  return message.wire_body ? "coding" : "size";
 }
 
 std::string write_request_head(const lunar::Request& request, int minor_version, std::optional<uint64_t> body_length) {

@@ -13,7 +13,9 @@ namespace lunar::gateway {
 // Where the request goes and how it came, beside its head.
 struct RequestFacts {
   Scheme scheme = Scheme::http;
-  std::string_view host;  // without port, as a name or an address
+  std::string_view host;       // without port, as a name or an address
+  std::string_view target;     // in origin-form
+  std::string_view authority;  // for the field Host, where that may say something else; empty: it is right
   uint16_t port = 80;
   bool transparent = false;
 };
@@ -25,6 +27,8 @@ void borrow_response(const http::ResponseHead& head, Response& out);
 // A body that is there whole, in the framing in which it came: its payload, size and decoded view. Above `limit` the
 // views stay missing. `message` borrows nothing.
 void set_body(Message& message, http::BodyFraming framing, std::string_view bytes, size_t limit);
+// Why the view of a body that has come is missing, as a word for metrics; empty: it is there.
+[[nodiscard]] std::string_view why_unseen(const Message& message);
 // What framing may add to a payload of the limit.
 inline constexpr size_t framing_allowance = size_t{64} * 1024;
 

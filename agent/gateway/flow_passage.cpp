@@ -15,7 +15,7 @@ namespace {
 
 struct Place {
   RequestFacts facts;
-  std::string host;  // what `facts.host` refers to
+  std::string host, authority, target;  // what `facts` refers to
 };
 
 // Where the request goes, as flows see it; nothing where it will be refused.
@@ -33,6 +33,8 @@ std::optional<Place> place_of(const Session& session, const http::RequestHead& h
     out.facts.port = route.port;
     out.facts.scheme = route.tls ? Scheme::https : Scheme::http;
     out.host = lower_case(route.host);
+    out.authority = std::move(route.authority);
+    out.target = std::move(route.target);
   }
   return out;
 }
@@ -83,8 +85,10 @@ std::unique_ptr<ConcernedFlows> find_flows(Session& session) {
   auto place = place_of(session, head);
   if (!place || left_alone(session, head, place->host)) return nullptr;
   place->facts.host = place->host;
+  place->facts.authority = place->authority;
+  place->facts.target = place->target.empty() ? head.target : std::string_view(place->target);
 
-  std::string_view path = head.target.substr(0, head.target.find_first_of("?#"));
+  std::string_view path = place->facts.target.substr(0, place->facts.target.find_first_of("?#"));
   std::vector<uint32_t>& patterns = worker.selection_scratch().patterns;
   patterns.clear();
   active->plan->selector.find(place->host, place->facts.port, path, patterns);

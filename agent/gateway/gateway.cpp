@@ -4,6 +4,7 @@
 #include <sched.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <future>
 
 #include "agent/base/log.h"
@@ -58,7 +59,6 @@ Result<std::unique_ptr<Gateway>> Gateway::create(GatewayStart start, std::vector
   if (!lists) log::error("flows apply to nothing until this is corrected: {}", lists.error().text);
   shared.capture = lists ? *std::move(lists) : CaptureLists::relay_everything();
   shared.flows = &gateway->flows_;
-  shared.script_sockets = std::move(flows.script_sockets);
   shared.flow_records = flows.records;
   shared.request_id_prefix =
       fmt::format("{}-{:x}-", start.instance_id,
@@ -78,6 +78,7 @@ Result<std::unique_ptr<Gateway>> Gateway::create(GatewayStart start, std::vector
     gateway->workers_.push_back(std::make_unique<Worker>(shared, index));
     gateway->workers_.back()->set_domains(domains);
   }
+  gateway->connect_scripts(std::move(flows.script_sockets));
   return gateway;
 }
 
@@ -125,14 +126,20 @@ void Gateway::set_plan(std::shared_ptr<const Plan> plan) {
   for (auto& worker : workers_) worker->set_plan(active);
 }
 
+void Gateway::connect_scripts(std::vector<Fd> sockets) {
+  for (size_t i = 0; i < std::min(sockets.size(), workers_.size()); ++i)
+    workers_[i]->connect_scripts(std::move(sockets[i]));
+}
+
 void Gateway::hand_over(Fd socket) {
   handover_ = std::move(socket);
   for (auto& worker : workers_) worker->change_phase(Phase::handing_over, handover_.get());
 }
 
 void Gateway::shut_down() {
-  flows_.block_all(instant_at(monotonic_now()));
+  // In this order, so that the answers to who was waiting close their connections too.
   for (auto& worker : workers_) worker->change_phase(Phase::shutting_down);
+  flows_.block_all(instant_at(monotonic_now()));
 }
 
 void Gateway::end() {

@@ -16,7 +16,7 @@ namespace lunar::gateway {
 
 // What flows need beside the gateway itself.
 struct FlowParts {
-  std::vector<Fd> script_sockets;      // one connected to the script host for each worker, or none
+  std::vector<Fd> script_sockets;      // see Gateway::connect_scripts(); none: scripts fail until then
   FlowRecordQueue* records = nullptr;  // outlives the gateway; null: nobody wants them
 };
 
@@ -40,6 +40,8 @@ class Gateway {
   void set_domains(const DomainLists& domains);
   // Requests that begin from now on run by this plan; counters of unchanged quotas go on.
   void set_plan(std::shared_ptr<const Plan> plan);
+  // Stream sockets to a script host, one for each worker, in place of those before.
+  void connect_scripts(std::vector<Fd> sockets);
   [[nodiscard]] FlowState& flows() { return flows_; }
 
   // No more accepts. Idle clients go through `socket` (SOCK_SEQPACKET), busy ones when they are idle; opaque

@@ -3,10 +3,27 @@
 #include <cstring>
 
 namespace lunar::gateway {
+namespace {
 
-ScriptLink::ScriptLink(uring::Loop& loop, Fd socket) : loop_(loop), waker_(loop) {
-  stream_ = uring::Stream::adopt(loop, std::move(socket));
+ScriptReply lost(uint64_t call) { return {.id = call, .success = false, .text = "the script host is gone"}; }
+
+}  // namespace
+
+void ScriptLink::connect(Fd socket) {
+  disconnect();
+  if (stopping_) return;
+  stream_ = uring::Stream::adopt(loop_, std::move(socket));
   stream_->wake(&waker_);
+}
+
+void ScriptLink::disconnect() {
+  stream_.reset();
+  client_.reconnect();
+  for (auto& [id, call] : calls_) {
+    if (call.reply) continue;
+    call.reply = lost(id);
+    call.waker->signal();
+  }
 }
 
 void ScriptLink::stop() {
@@ -15,14 +32,11 @@ void ScriptLink::stop() {
 }
 
 uring::Task<> ScriptLink::run() {
-  while (!stopping_ && stream_->error() == 0 && !client_.broken()) {
-    read_replies();
-    if (stream_->ended()) break;
+  while (!stopping_) {
+    if (stream_ != nullptr) read_replies();
     co_await waker_.wait(MonotonicTime::max());
   }
-  stream_.reset();
-  for (auto& [id, call] : calls_)
-    if (!call.reply) call.waker->signal();
+  disconnect();
 }
 
 void ScriptLink::read_replies() {
@@ -36,6 +50,7 @@ void ScriptLink::read_replies() {
     call->second.reply = std::move(reply);
     call->second.waker->signal();
   }
+  if (stream_->error() != 0 || stream_->ended() || client_.broken()) disconnect();
 }
 
 uint64_t ScriptLink::call(const effect::RunScript& script, uring::Waker& waker) {
@@ -45,8 +60,12 @@ uint64_t ScriptLink::call(const effect::RunScript& script, uring::Waker& waker) 
        .max_heap_mb = static_cast<uint32_t>(script.heap_bytes >> 20),
        .request = script.request,
        .response = script.response ? std::optional<std::string_view>(*script.response) : std::nullopt});
-  calls_[sent.id] = {.waker = &waker, .reply = {}};
-  if (stream_ == nullptr) return sent.id;
+  Call& call = calls_[sent.id];
+  call.waker = &waker;
+  if (stream_ == nullptr) {
+    call.reply = lost(sent.id);
+    return sent.id;
+  }
   uring::BufferRef out = loop_.buffers().sized(static_cast<uint32_t>(sent.bytes.size()));
   memcpy(out->memory, sent.bytes.data(), sent.bytes.size());
   out->end = static_cast<uint32_t>(sent.bytes.size());
@@ -56,12 +75,9 @@ uint64_t ScriptLink::call(const effect::RunScript& script, uring::Waker& waker) 
 
 std::optional<reply::Scripted> ScriptLink::reply(uint64_t id) {
   auto call = calls_.find(id);
-  if (call == calls_.end()) return std::nullopt;
-  if (!call->second.reply && stream_ != nullptr) return std::nullopt;
+  if (call == calls_.end() || !call->second.reply) return std::nullopt;
   reply::Scripted out;
-  if (!call->second.reply) {
-    out.error = "the script host is gone";
-  } else if (call->second.reply->success) {
+  if (call->second.reply->success) {
     out.changes = std::move(call->second.reply->text);
   } else {
     out.error = std::move(call->second.reply->text);

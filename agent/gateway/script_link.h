@@ -1,4 +1,5 @@
-// One worker's connection to the script host: calls go out, replies wake the sessions that wait for them.
+// One worker's connection to the script host: calls go out, replies wake the sessions that wait for them. While no host
+// is there, calls fail at once.
 #pragma once
 
 #include <map>
@@ -13,11 +14,12 @@ namespace lunar::gateway {
 // All calls on the worker's thread.
 class ScriptLink {
  public:
-  ScriptLink(uring::Loop& loop, Fd socket);
+  explicit ScriptLink(uring::Loop& loop) : loop_(loop), waker_(loop) {}
 
-  // Ends when the host has gone, or after stop().
-  [[nodiscard]] uring::Task<> run();
+  [[nodiscard]] uring::Task<> run();  // until stop()
   void stop();
+  // A stream socket to a host, in place of the one before, whose calls have failed.
+  void connect(Fd socket);
 
   [[nodiscard]] bool alive() const { return stream_ != nullptr; }
   // The number of a call; its reply wakes `waker` until forget().
@@ -31,6 +33,7 @@ class ScriptLink {
     std::optional<ScriptReply> reply;
   };
   void read_replies();
+  void disconnect();
 
   uring::Loop& loop_;
   uring::Waker waker_;

@@ -1,6 +1,9 @@
 #include "agent/gateway/worker.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -48,10 +51,8 @@ Result<> Worker::run(std::vector<Listener> listeners, const std::function<void(R
   auto open = loop_.open(receive_buffers);
   if (open) {
     for (Listener& each : listeners) listen(std::move(each));
-    if (index_ < shared_.script_sockets.size()) {
-      scripts_ = std::make_unique<ScriptLink>(loop_, std::move(shared_.script_sockets[index_]));
-      tasks_.start(scripts_->run());
-    }
+    scripts_ = std::make_unique<ScriptLink>(loop_);
+    tasks_.start(scripts_->run());
   }
   opened(open);
   if (!open) {
@@ -71,6 +72,9 @@ void Worker::listen(Listener listener) {
     out_of_descriptors_until_ = loop_.now() + descriptor_pause;
     pool_.evict(evicted_at_once);
   };
+  // Accepted sockets inherit it: small pieces of a response go out as they come, and do not wait for acknowledgements.
+  const int on = 1;
+  setsockopt(listener.fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   auto acceptor = std::make_unique<uring::Acceptor>(loop_, listener.fd.get(), std::move(accepted), std::move(refused));
   acceptor->start();
   accepting_.push_back({std::move(listener.fd), std::move(acceptor)});
@@ -105,6 +109,11 @@ void Worker::set_domains(DomainLists lists) {
 
 void Worker::set_plan(std::shared_ptr<const ActivePlan> active) {
   loop_.post([this, active = std::move(active)] { active_ = active; });
+}
+
+void Worker::connect_scripts(Fd socket) {
+  auto shared = std::make_shared<Fd>(std::move(socket));
+  loop_.post([this, shared] { scripts_->connect(std::move(*shared)); });
 }
 
 void Worker::waiter_ready(Ticket ticket) {
@@ -193,7 +202,7 @@ void Worker::turn(MonotonicTime now) {
   last_turn_ = now;
   statistics_.pooled.store(pool_.size(), std::memory_order_relaxed);
   if (phase_ != Phase::serving) pool_.evict(pool_.size());
-  if (phase_ != Phase::serving && sessions_.empty() && scripts_ != nullptr && scripts_->alive()) scripts_->stop();
+  if (phase_ != Phase::serving && sessions_.empty()) scripts_->stop();
   if (all_ended()) loop_.stop();
 }
 

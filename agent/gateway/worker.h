@@ -59,7 +59,6 @@ struct Shared {
   CaptureLists capture;  // to whose hosts flows apply
   FlowState* flows = nullptr;
   FlowRecordQueue* flow_records = nullptr;  // null: nobody wants them
-  std::vector<Fd> script_sockets;           // one for each worker, which takes it; empty: no script can run
   int program_questions = -1;               // socket of ProgramQuestions, not owned; below 0: nobody wants to know
   std::string request_id_prefix;            // of this process: a request's id is this and its number
 };
@@ -95,6 +94,7 @@ class Worker {
   void adopt(Fd client, ListenerRole role);
   void set_domains(DomainLists lists);
   void set_plan(std::shared_ptr<const ActivePlan> active);
+  void connect_scripts(Fd socket);   // see ScriptLink::connect
   void waiter_ready(Ticket ticket);  // its outcome lies in the shared FlowState
   // `handover`: a SOCK_SEQPACKET socket for idle clients, or -1; not owned.
   void change_phase(Phase phase, int handover = -1);

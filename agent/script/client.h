@@ -39,6 +39,8 @@ class ScriptClient {
 
   void feed(std::string_view bytes) { reader_.feed(bytes); }
   [[nodiscard]] std::optional<ScriptReply> next_reply();  // in the order in which the calls end
+  // Another socket: what came of the one before is forgotten, and the numbers of calls go on.
+  void reconnect() { reader_ = {}; }
   // Close the socket then, as when the host does: what was sent and has no reply has failed.
   [[nodiscard]] bool broken() const { return reader_.broken(); }
 

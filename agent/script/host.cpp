@@ -113,6 +113,7 @@ int ScriptHost::run() {
       if (worker.job && Clock::now() >= worker.deadline) worker.process->kill();
     }
     std::erase_if(clients_, [](const Client& client) { return !client.socket; });
+    if (control_.closed() && clients_.empty()) break;
     dispatch();
   }
   return 0;
@@ -121,7 +122,7 @@ int ScriptHost::run() {
 short wanted(const std::string& out) { return static_cast<short>(out.empty() ? POLLIN : POLLIN | POLLOUT); }
 
 bool ScriptHost::wait() {
-  std::vector<pollfd> polled{{.fd = control_.fd(), .events = POLLIN, .revents = 0}};
+  std::vector<pollfd> polled{{.fd = control_.closed() ? -1 : control_.fd(), .events = POLLIN, .revents = 0}};
   for (const Client& client : clients_)
     polled.push_back({.fd = client.socket.get(), .events = wanted(client.out), .revents = 0});
   bool busy = false;
@@ -140,7 +141,7 @@ bool ScriptHost::take_clients() {
   for (;;) {
     auto message = control_.receive();
     if (!message) return false;
-    if (!*message) return !control_.closed();
+    if (!*message) return true;
     if (!running_) {
       const auto asked = (*message)->body.value("processes", uint64_t{kDefaultProcesses});
       workers_ = std::vector<Worker>(std::clamp<size_t>(asked, 1, kMaxProcesses));
@@ -238,7 +239,8 @@ void ScriptHost::start(Worker& worker) {
 }  // namespace
 
 int run_script_host(int channel_fd) {
-  // The service manager and terminals signal all processes; this one and its workers serve until the channel is closed.
+  // The service manager and terminals signal all processes; this one and its workers serve as long as there are
+  // gateways.
   for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2, SIGPIPE}) signal(number, SIG_IGN);
   return ScriptHost(Channel(Fd(channel_fd))).run();
 }

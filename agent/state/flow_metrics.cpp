@@ -21,6 +21,13 @@ std::optional<int64_t> limit_of(const Plan* plan, const NodeView& node) {
   return std::ranges::max(node.groups, {}, &GroupView::limit).limit;
 }
 
+LabelSet labels_of(const Instance& instance) {
+  LabelSet out;
+  out.add("flow_name", instance.flow);
+  out.add("processor_key", instance.key);
+  return out;
+}
+
 }  // namespace
 
 void FlowMetrics::set_plan(std::shared_ptr<const Plan> plan, std::shared_ptr<const MetricsSpec> spec) {
@@ -35,19 +42,24 @@ void FlowMetrics::add(const FlowRecord& record) {
   system_.add(record);
   processors_.add(record);
   user_.add(record);
-  for (const Emission& emission : record.emissions) {
-    LabelSet labels;
-    if (const auto* failed = std::get_if<emission::ProcessorFailed>(&emission)) {
-      const Instance& instance = record.plan->instances[failed->instance];
-      labels.add("flow_name", instance.flow);
-      labels.add("processor_key", instance.key);
-      labels.add("reason", failed->reason);
-      ++failures_.at(labels);
-    } else if (const auto* skipped = std::get_if<emission::BodyViewSkipped>(&emission)) {
-      labels.add("phase", skipped->response ? "response" : "request");
-      labels.add("reason", skipped->reason);
-      ++views_skipped_.at(labels);
-    }
+  for (const Emission& emission : record.emissions) count(*record.plan, emission);
+}
+
+void FlowMetrics::count(const Plan& plan, const Emission& emission) {
+  LabelSet labels;
+  if (const auto* failed = std::get_if<emission::ProcessorFailed>(&emission)) {
+    labels = labels_of(plan.instances[failed->instance]);
+    labels.add("reason", failed->reason);
+    ++failures_.at(labels);
+  } else if (const auto* script = std::get_if<emission::ScriptFailed>(&emission)) {
+    ++script_failures_.at(labels_of(plan.instances[script->instance]));
+  } else if (const auto* shadowed = std::get_if<emission::Shadowed>(&emission)) {
+    labels.add("flow_name", plan.flows[shadowed->flow].name);
+    ++shadow_decisions_.at(labels);
+  } else if (const auto* skipped = std::get_if<emission::BodyViewSkipped>(&emission)) {
+    labels.add("phase", skipped->response ? "response" : "request");
+    labels.add("reason", skipped->reason);
+    ++views_skipped_.at(labels);
   }
 }
 
@@ -69,6 +81,15 @@ void FlowMetrics::write_counts(MetricText& text) const {
   if (!failures_.empty()) {
     text.family("lunar_processor_failures_total", MetricKind::counter, "Runs of processors that failed.");
     write_counters(text, failures_);
+  }
+  if (!script_failures_.empty()) {
+    text.family("lunar_script_failures_total", MetricKind::counter, "Scripts that answered `failure`.");
+    write_counters(text, script_failures_);
+  }
+  if (!shadow_decisions_.empty()) {
+    text.family("lunar_shadow_decisions_total", MetricKind::counter,
+                "What flows in shadow mode would have answered or sent again.");
+    write_counters(text, shadow_decisions_);
   }
   if (!views_skipped_.empty()) {
     text.family("lunar_body_view_skipped_total", MetricKind::counter, "Bodies that a flow needed and could not see.");

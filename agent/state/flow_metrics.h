@@ -6,6 +6,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "agent/state/flow_record.h"
 #include "agent/state/processor_metrics.h"
@@ -35,8 +36,10 @@ class FlowMetrics {
   void set_skipped_files(size_t files) { skipped_files_ = files; }
 
   void write(MetricText& text, const FlowGauges& now);
+  [[nodiscard]] uint64_t runs_of(std::string_view flow) const { return system_.runs_of(flow); }
 
  private:
+  void count(const Plan& plan, const Emission& emission);
   void write_counts(MetricText& text) const;
   void write_quotas(MetricText& text, std::span<const NodeView> quotas) const;
 
@@ -45,7 +48,7 @@ class FlowMetrics {
   SystemMetrics system_;
   ProcessorMetrics processors_;
   UserSeries user_;
-  CounterMap failures_, views_skipped_;
+  CounterMap failures_, script_failures_, shadow_decisions_, views_skipped_;
   std::map<std::string, uint64_t> reloads_, store_failures_;
   size_t skipped_files_ = 0;
 };

@@ -19,8 +19,9 @@ class FlowReports {
   void set_har_file(std::unique_ptr<HarFile> file);
   void set_trace_sender(std::unique_ptr<TraceSender> sender);
   [[nodiscard]] HarFile* har_file() { return har_.get(); }
-  [[nodiscard]] TraceSender* trace_sender() { return traces_.get(); }
+  [[nodiscard]] TraceSender* trace_sender() const { return traces_.get(); }
   [[nodiscard]] FlowMetrics& metrics() { return metrics_; }
+  [[nodiscard]] const FlowMetrics& metrics() const { return metrics_; }
 
   void drain(SteadyTime now);
   // Metrics of flows, and how much was dropped on the way.

@@ -80,6 +80,11 @@ void SystemMetrics::add_steps(const FlowRecord& record) {
   }
 }
 
+uint64_t SystemMetrics::runs_of(std::string_view flow) const {
+  const auto known = flows_.find(flow);
+  return known == flows_.end() ? 0 : known->second.runs;
+}
+
 void SystemMetrics::write(MetricText& text, const MetricsSpec& spec) const {
   write_counts(text, spec);
   write_times(text, spec);

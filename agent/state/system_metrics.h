@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "agent/state/flow_record.h"
@@ -18,6 +19,7 @@ class SystemMetrics {
   void set_plan(std::shared_ptr<const Plan> plan);
   void add(const FlowRecord& record);
   void write(MetricText& text, const MetricsSpec& spec) const;
+  [[nodiscard]] uint64_t runs_of(std::string_view flow) const;  // request passes since the flow is loaded
 
  private:
   struct Time {

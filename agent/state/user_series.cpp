@@ -13,7 +13,7 @@ using Kind = UserMetricDefinition::Kind;
 
 // What the gateway's own series may be called: an operator's metric of that name would make the whole page unreadable
 // for Prometheus.
-constexpr std::array<std::string_view, 37> own_names{
+constexpr std::array<std::string_view, 39> own_names{
     "lunar_transaction_duration_milliseconds",
     "lunar_provider_transaction_duration_milliseconds",
     "lunar_remaining_connections_in_pool",
@@ -44,6 +44,8 @@ constexpr std::array<std::string_view, 37> own_names{
     "lunar_opaque_connections_total",
     "lunar_gateway_errors_total",
     "lunar_processor_failures_total",
+    "lunar_script_failures_total",
+    "lunar_shadow_decisions_total",
     "lunar_body_view_skipped_total",
     "lunar_store_failures_total",
     "lunar_config_reloads_total",

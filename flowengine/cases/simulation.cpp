@@ -180,7 +180,7 @@ void Simulation::forward(Call& call) {
                         .url = std::string(scheme_name(request.scheme)) + "://" + request.url()};
   if (!request.query.empty()) sent.url += "?" + std::string(request.query);
   for (const HeaderField& field : request.fields)
-    if (!hidden_from_provider(field.name)) sent.headers.emplace_back(field.name, field.value);
+    if (!field.internal && !hidden_from_provider(field.name)) sent.headers.emplace_back(field.name, field.value);
   if (request.body && call.request.body) sent.body = std::string(*request.body);
   call.outcomes.sent.push_back(std::move(sent));
   call.provider_asked = true;

@@ -39,7 +39,7 @@ class Compilation final : public Surroundings {
     return std::move(out_);
   }
 
-  [[nodiscard]] std::optional<uint32_t> quota_node(std::string_view id) override { return plan_->quota_node(id); }
+  [[nodiscard]] std::optional<uint32_t> quota_node(std::string_view id) override { return quotas_.node(id); }
   void refer_to_quota(uint32_t node) override {
     for (std::optional<uint32_t> at = node; at; at = plan_->quotas.nodes[*at].parent) {
       QuotaRule& rule = plan_->quota_rules[*at];
@@ -264,7 +264,7 @@ class Compilation final : public Surroundings {
 // A flow that is spliced into others is read more than once; each finding is told once.
 Diagnostics unique(const Diagnostics& findings) {
   Diagnostics out;
-  std::set<std::tuple<std::string, Position, std::string, std::string>> seen;
+  std::set<std::tuple<std::string_view, Position, std::string_view, std::string_view>> seen;
   for (const Diagnostic& one : findings.list())
     if (seen.emplace(one.file, one.at, one.id, one.text).second) out.add(one);
   return out;

@@ -58,7 +58,8 @@ class ConnectionReader {
     ConnectionEnd out{.kind = kind, .position = value.at};
     bool shorthand = kind == ConnectionEnd::Kind::processor && value.kind == Value::Kind::scalar && value.text == "end";
     if (shorthand) {
-      reader_.note(value.at, "dialect", where_ + "`processor: end` is read as `stream: {name: globalStream, at: end}`");
+      reader_.note(value.at, "dialect",
+                   where_ + "`processor: end` is the end of the stream, unless a processor is called so");
       out.name = "end";
       return out;
     }

@@ -26,8 +26,7 @@ class FlowReader {
     } else if (reader_.map(document_)) {
       read_keys();
     }
-    draft_.good = std::none_of(out_.list().begin() + static_cast<ptrdiff_t>(before), out_.list().end(),
-                               [](const Diagnostic& one) { return one.severity == Severity::error; });
+    draft_.good = !errors_since(before);
     return std::move(draft_);
   }
 
@@ -78,16 +77,18 @@ class FlowReader {
     const Value* response = flow == nullptr ? nullptr : flow->get("response");
     if (request != nullptr) draft_.request_position = request->at;
     if (response != nullptr) draft_.response_position = response->at;
-    size_t before = errors();
+    size_t before = out_.list().size();
     draft_.request = read_connections(request, draft_.request_position, false, reader_);
-    draft_.request_read = errors() == before;
-    before = errors();
+    draft_.request_read = !errors_since(before);
+    before = out_.list().size();
     draft_.response = read_connections(response, draft_.response_position, true, reader_);
-    draft_.response_read = errors() == before;
+    draft_.response_read = !errors_since(before);
   }
 
-  [[nodiscard]] size_t errors() const {
-    return static_cast<size_t>(std::ranges::count(out_.list(), Severity::error, &Diagnostic::severity));
+  // Whether one is among the findings behind the first `before`. Those of all files before this one are in the list.
+  [[nodiscard]] bool errors_since(size_t before) const {
+    return std::any_of(out_.list().begin() + static_cast<ptrdiff_t>(before), out_.list().end(),
+                       [](const Diagnostic& one) { return one.severity == Severity::error; });
   }
 
   // Processors
@@ -148,8 +149,7 @@ class FlowReader {
     const size_t before = out_.list().size();
     check_arguments(arguments, {declared.type->parameters, declared.type->accepts_key, entry.key}, reader_, at);
     auto processor = declared.type->create(arguments, surroundings_);
-    bool faulty = std::any_of(out_.list().begin() + static_cast<ptrdiff_t>(before), out_.list().end(),
-                              [](const Diagnostic& one) { return one.severity == Severity::error; });
+    const bool faulty = errors_since(before);
     Instance instance{.flow = draft_.name, .key = entry.key, .type = declared.type, .processor = std::move(processor)};
     if (const Value* metrics = entry.value.get("metrics")) read_metrics(*metrics, instance);
     if (instance.processor == nullptr || faulty) return;

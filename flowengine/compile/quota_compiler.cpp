@@ -25,7 +25,8 @@ class QuotaFile {
       return false;
     }
     for (Node& node : nodes_) {
-      compiler_.ids_.emplace(node.definition.id, QuotaCompiler::Place{file_, node.at});
+      const auto index = static_cast<uint32_t>(plan.quotas.nodes.size());
+      compiler_.ids_.try_emplace(node.definition.id, QuotaCompiler::Place{file_, node.at}, index);
       plan.quotas.nodes.push_back(std::move(node.definition));
       plan.quota_rules.push_back({.filter = std::move(node.filter.filter),
                                   .patterns = std::move(node.filter.patterns),
@@ -117,11 +118,12 @@ class QuotaFile {
     node.at = id->at;
     node.definition.id = *text;
     declared_.insert(*text);
-    auto own = std::ranges::find(nodes_, *text, [](const Node& one) { return one.definition.id; });
+    auto own = added_.find(*text);
     auto other = compiler_.ids_.find(*text);
-    if (own == nodes_.end() && other == compiler_.ids_.end()) return true;
-    std::string place = own != nodes_.end() ? file_ + ":" + std::to_string(own->at.line)
-                                            : other->second.file + ":" + std::to_string(other->second.at.line);
+    if (own == added_.end() && other == compiler_.ids_.end()) return true;
+    const QuotaCompiler::Place first =
+        own != added_.end() ? QuotaCompiler::Place{file_, nodes_[own->second].at} : other->second.place;
+    const std::string place = first.file + ":" + std::to_string(first.at.line);
     reader_.error(id->at, "duplicate-quota", "quota \"" + *text + "\" is declared in " + place + " already");
     return false;
   }
@@ -131,8 +133,7 @@ class QuotaFile {
     auto text = parent == nullptr ? std::nullopt : reader_.string(*parent);
     if (parent == nullptr) reader_.error(entry.at, "quota-parent", "`parent_id` is required");
     if (!text) return std::nullopt;
-    auto found = std::ranges::find(nodes_, *text, [](const Node& one) { return one.definition.id; });
-    if (found != nodes_.end()) return static_cast<uint32_t>(found - nodes_.begin());
+    if (auto found = added_.find(*text); found != added_.end()) return found->second;
     if (*text == own_id || !declared_.contains(*text))  // one with errors was told of already
       reader_.error(parent->at, "quota-parent", "\"" + *text + "\" stands nowhere above in this file");
     return std::nullopt;
@@ -222,7 +223,10 @@ class QuotaFile {
     }
   }
 
-  void add(Node node) { nodes_.push_back(std::move(node)); }
+  void add(Node node) {
+    added_.emplace(node.definition.id, static_cast<uint32_t>(nodes_.size()));
+    nodes_.push_back(std::move(node));
+  }
 
   QuotaCompiler& compiler_;
   std::string file_;
@@ -230,9 +234,15 @@ class QuotaFile {
   Reader reader_;
   uint32_t base_ = 0;
   std::vector<Node> nodes_;
+  std::map<std::string, uint32_t> added_;  // ids of `nodes_`
   std::map<std::string, Position> hosts_;
   std::set<std::string, std::less<>> declared_;  // ids so far, those of faulty entries among them
 };
+
+std::optional<uint32_t> QuotaCompiler::node(std::string_view id) const {
+  auto known = ids_.find(id);
+  return known == ids_.end() ? std::nullopt : std::optional(known->second.node);
+}
 
 bool QuotaCompiler::compile(std::string_view file, const Value& document, Plan& plan) {
   return QuotaFile(*this, file, document).compile(plan);

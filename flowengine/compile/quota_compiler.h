@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 
@@ -16,6 +17,8 @@ class QuotaCompiler {
 
   // Adds the nodes of one file to `plan`, with their patterns. False where the file has an error: nothing was added.
   [[nodiscard]] bool compile(std::string_view file, const Value& document, Plan& plan);
+  // The node of that id in the plan.
+  [[nodiscard]] std::optional<uint32_t> node(std::string_view id) const;
   // Ids that stand in files with an error.
   [[nodiscard]] bool skipped(std::string_view id) const { return skipped_.contains(id); }
 
@@ -24,10 +27,14 @@ class QuotaCompiler {
     std::string file;
     Position at;
   };
+  struct Known {
+    Place place;
+    uint32_t node = 0;
+  };
   friend class QuotaFile;
 
   Diagnostics& out_;
-  std::map<std::string, Place, std::less<>> ids_;
+  std::map<std::string, Known, std::less<>> ids_;
   std::map<std::string, Place, std::less<>> hosts_;
   std::set<std::string, std::less<>> skipped_;
 };

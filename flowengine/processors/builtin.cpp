@@ -1,5 +1,5 @@
 #include <algorithm>
-#include <array>
+#include <iterator>
 
 #include "flowengine/processors/processor.h"
 #include "flowengine/processors/types.h"
@@ -7,7 +7,7 @@
 namespace lunar {
 namespace {
 
-constexpr std::array<const ProcessorType*, 18> types{
+constexpr const ProcessorType* types[] = {
     &limiter_type,       &queue_type,        &generate_response_type, &filter_type,        &retry_type,
     &read_cache_type,    &write_cache_type,  &transform_type,         &custom_script_type, &count_tokens_type,
     &har_collector_type, &user_metrics_type, &user_traces_type,       &quota_inc_type,     &quota_dec_type,
@@ -20,7 +20,7 @@ std::span<const ProcessorType* const> builtin_processors() { return types; }
 
 const ProcessorType* find_processor(std::string_view name) {
   auto found = std::ranges::find_if(types, [name](const ProcessorType* type) { return type->name == name; });
-  return found == types.end() ? nullptr : *found;
+  return found == std::end(types) ? nullptr : *found;
 }
 
 Outcome Processor::resume(Context& /*context*/, Reply& /*reply*/) const {

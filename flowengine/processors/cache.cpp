@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cmath>
 
+#include "flowengine/expr/jsonpath_tree.h"
 #include "flowengine/http_date.h"
 #include "flowengine/processors/types.h"
 
@@ -14,16 +15,25 @@ constexpr std::string_view read_outputs[] = {"cache_hit", "cache_miss"};
 constexpr int16_t hit = 0;
 constexpr int16_t miss = 1;
 
+// `$.request.headers.Authorization`, or the same of headers_all.
+bool is_authorization(const Expression& part) {
+  const auto& segments = part.query().segments;
+  auto name = [&segments](size_t at) {
+    const auto& selectors = segments[at].selectors;
+    bool named = !segments[at].descendant && selectors.size() == 1;
+    return named ? std::string_view(selectors[0].name) : std::string_view{};
+  };
+  return segments.size() >= 2 && (name(0) == "headers" || name(0) == "headers_all") &&
+         equal_ignoring_case(name(1), "authorization");
+}
+
 struct KeyRules {
   std::string partition;
   std::vector<Expression> parts;
   bool share_authorized = false;
   bool respect_cache_control = false;
 
-  [[nodiscard]] bool names_authorization() const {
-    return std::ranges::any_of(
-        parts, [](const Expression& part) { return lower_case(part.text()).contains("authorization"); });
-  }
+  [[nodiscard]] bool names_authorization() const { return std::ranges::any_of(parts, is_authorization); }
   [[nodiscard]] bool needs_body() const {
     return std::ranges::any_of(parts, [](const Expression& part) { return part.needs_body(); });
   }

@@ -56,7 +56,7 @@ class CountTokens final : public Processor {
     }
     size_t count = count_tokens(settings_.encoding, prompt_of(context.view.request_json()));
     if (count == 0) count = count_tokens(settings_.encoding, *request.body);
-    request.set_field(settings_.header, std::to_string(count));
+    request.set_internal_field(settings_.header, std::to_string(count));
     context.view.request_changed();
     if (context.plan.instances[context.instance].measured)
       context.emissions.emplace_back(emission::Measure{.meter = emission::Meter::llm_tokens,

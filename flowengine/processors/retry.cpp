@@ -37,7 +37,7 @@ class Retry final : public Processor {
     int64_t& used = context.transaction.retries[context.instance].used;
     if (used >= settings_.attempts) return failed(context);
     if (!context.notes.request_replayable) {
-      context.emissions.emplace_back(emission::BodyViewSkipped{.response = false, .reason = "retry"});
+      context.emissions.emplace_back(emission::BodyViewSkipped{.response = false, .reason = "body"});
       return failed(context);
     }
     auto wait = wait_before(used + 1, context);

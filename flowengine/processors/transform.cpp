@@ -163,6 +163,7 @@ class Transform final : public Processor {
         return "";
       }
       if (target.kind == Target::Kind::header) {
+        if (is_hop_by_hop_field(target.name)) return "";
         for (HeaderField& field : message().fields)
           if (equal_ignoring_case(field.name, target.name)) field.value = message().keep(sha256_hex(field.value));
         message().head_changed = true;

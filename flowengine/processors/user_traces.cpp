@@ -9,6 +9,8 @@ namespace {
 
 constexpr size_t trace_digits = 32;
 constexpr size_t span_digits = 16;
+// Of a span that no response side closes.
+constexpr std::chrono::nanoseconds longest_open = std::chrono::seconds(30);
 
 bool is_id(std::string_view text, size_t digits) {
   auto is_hex = [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); };
@@ -126,6 +128,7 @@ class Traces final : public Processor {
     emission::Span& span = open.span;
     span.status = context.response == nullptr ? 0 : context.response->status;
     span.latency = context.now.steady - open.begun;
+    if (!open.answered) span.latency = std::min(span.latency, longest_open);
     span.end = span.begin + std::chrono::duration_cast<std::chrono::milliseconds>(span.latency);
     for (const auto& [name, path] : settings_.attributes)
       if (auto text = path.first_text(context.view)) span.attributes.emplace_back(name, *std::move(text));

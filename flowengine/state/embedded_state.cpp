@@ -18,6 +18,9 @@ reply::Admitted to_reply(const Plan& plan, std::span<const Claim> chain, const V
 Binding EmbeddedState::bind(const Plan& plan, const Instant& now) {
   Binding out = ledger_.bind(plan.quotas, now);
   lines_.freed_everywhere();
+  std::unordered_set<std::string_view> flows;
+  for (const Flow& flow : plan.flows) flows.insert(flow.name);
+  cache_.keep_flows(flows);
   return out;
 }
 

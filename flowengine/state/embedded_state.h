@@ -16,7 +16,8 @@ class EmbeddedState {
  public:
   explicit EmbeddedState(const LocalZone& zone = utc()) : ledger_(zone), lines_(ledger_) {}
 
-  // Counters of the plan's quotas; kept by every execution of that plan.
+  // Counters of the plan's quotas; kept by every execution of that plan. What flows have cached that are not in the
+  // plan is forgotten (flows.md §1.5).
   [[nodiscard]] Binding bind(const Plan& plan, const Instant& now);
 
   void count(const Binding& binding, const effect::Count& question, TransactionId transaction, const Instant& now);

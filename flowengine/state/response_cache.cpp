@@ -28,6 +28,15 @@ void ResponseCache::store(const emission::WriteCache& written) {
     remove(std::prev(partition.entries.end()));
 }
 
+void ResponseCache::keep_flows(const std::unordered_set<std::string_view>& names) {
+  std::erase_if(partitions_, [&](const auto& partition) {
+    if (names.contains(partition.first)) return false;
+    for (const Entry& entry : partition.second.entries) by_key_.erase(entry.key);
+    bytes_ -= partition.second.bytes;
+    return true;
+  });
+}
+
 void ResponseCache::remove(std::list<Entry>::iterator entry) {
   Partition& partition = partitions_[entry->partition];
   partition.bytes -= entry->bytes;

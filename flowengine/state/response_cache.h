@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "flowengine/run/effect.h"
 
@@ -18,6 +19,8 @@ class ResponseCache {
   // Null: there is none, or it has expired.
   [[nodiscard]] std::shared_ptr<const CachedResponse> find(std::string_view key, WallTime now);
   void store(const emission::WriteCache& entry);
+  // Forgets what other flows have stored.
+  void keep_flows(const std::unordered_set<std::string_view>& names);
 
   [[nodiscard]] size_t entries() const { return by_key_.size(); }
   [[nodiscard]] size_t bytes() const { return bytes_; }

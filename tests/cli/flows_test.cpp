@@ -46,6 +46,42 @@ TEST_CASE("flows validate: --strict refuses warnings and never notes") {
   CHECK(contains(outcome.out, ": note: "));
 }
 
+TEST_CASE("flows validate: certificates that gateway_config.yaml names must be there, as for the daemon") {
+  Folder folder;
+  folder.file("certs/bank.pem", "x").file("certs/shop.crt", "x").file("certs/shop.key", "x").file("flat", "x");
+  folder.file("gateway_config.yaml",
+              "mTLS: [{domain: a, cert: certs/bank.pem, ca: certs/bank.pem}, {domain: b, cert: certs/shop.crt}]\n"
+              "provider_tls: [{domain: c, ca: certs/bank.pem}]\n");
+  CHECK(run({"flows", "validate", "--strict", folder.path}).code == 0);
+
+  folder.file("flows/a.yaml", straight_flow);
+  const std::string root = folder.path.string();
+  const std::pair<std::string, std::string> cases[] = {
+      {"mTLS: [{domain: a, cert: certs/none.pem}]", "1:26: error: " + root + "/certs/none.pem cannot be read: No such"},
+      {"mTLS:\n  - {domain: a, cert: flat/none.pem}", "2:23: error: " + root + "/flat/none.pem cannot be read: Not a"},
+      {"mTLS: [{domain: a, cert: /none/a.crt}]", "1:26: error: /none/a.crt cannot be read: No such"},
+      {"mTLS: [{domain: a, cert: certs/bank.pem, ca: no.pem}]", "1:46: error: " + root + "/no.pem cannot be read: "},
+      {"provider_tls: [{domain: a, ca: no.pem}]", "1:32: error: " + root + "/no.pem cannot be read: No such"},
+  };
+  for (const auto& [text, expected] : cases) {
+    CAPTURE(text);
+    folder.file("gateway_config.yaml", text);
+    const Outcome outcome = run({"flows", "validate", folder.path});
+    CHECK(outcome.code == 1);
+    CHECK(contains(outcome.out, "gateway_config.yaml:" + expected));
+    CHECK(contains(outcome.out, " [file-unusable]\n"));
+    CHECK(contains(outcome.out, " has 1 error, 0 warnings\n"));
+    CHECK(run({"explain", "GET", "http://a.example.com/", "--dir", root}).code == 0);
+  }
+  std::filesystem::remove(folder.path / "certs/shop.key");
+  folder.file("gateway_config.yaml", "mTLS: [{domain: a, cert: certs/shop.crt}]");
+  const Outcome keyless = run({"--json", "flows", "validate", folder.path});
+  CHECK(keyless.code == 1);
+  const json found = json::parse(keyless.out).at("diagnostics").at(0);
+  CHECK(found.at("text") == root + "/certs/shop.key cannot be read: No such file or directory");
+  CHECK(found.at("column") == 26);
+}
+
 TEST_CASE("flows validate: a folder that cannot be read is 2") {
   Folder folder;
   folder.file("file", "");
@@ -183,12 +219,14 @@ TEST_CASE("flows: no daemon is 3, permission is 4, an answer that is none is 1")
 
 TEST_CASE("flows list: a line a flow, and what was skipped") {
   constexpr const char* body =
-      R"({"flows":[{"name":"A\u001b[31m","file":"flows/a.yaml","urls":["a.example.com/*","b"],"mode":"enforce","requests":1234,"active":true},
+      R"({"flows":[{"rank":12,"name":"A\u001b[31m","file":"flows/a.yaml","urls":["a.example.com/*","b"],"mode":"enforce","requests":1234,"active":true},
                    {"name":"B","file":"flows/b.yaml","urls":[],"mode":"shadow","requests":0,"active":true}],
           "skipped":[{"file":"flows/c.yaml","line":3,"column":1,"text":"no root"}]})";
   OneAnswer daemon(200, body);
   const Outcome outcome = run({"--socket", daemon.socket(), "flows", "list"});
   CHECK(outcome.code == 0);
+  CHECK(contains(outcome.out, "RANK  NAME"));
+  CHECK(contains(outcome.out, "  12  A"));
   CHECK(contains(outcome.out, "1,234"));
   CHECK(contains(outcome.out, "a.example.com/*, b"));
   CHECK(contains(outcome.out, "shadow"));

@@ -102,6 +102,15 @@ TEST_CASE("gateway config: every fault is found at its place") {
   }
 }
 
+TEST_CASE("gateway config: the folder of the exporter may be relative to the root") {
+  TemporaryDir root;
+  root.write("har/old", "x");
+  auto loaded = read_gateway_config("exporters: {file: {file_dir: har}}", root.path());
+  CHECK(printed(loaded).empty());
+  CHECK(loaded.config.file_exporter.dir == root.path() + "/har");
+  CHECK(read_gateway_config("", root.path()).config.file_exporter.dir == "/var/log/lunar");
+}
+
 TEST_CASE("gateway config: exporters without effect are remembered by id") {
   auto loaded = read_gateway_config("exporters: {cloud: {exporter_id: c}, s3_minio: {bucket_name: b}}", "/");
   CHECK(loaded.config.unsupported_exporters == std::vector<std::string>{"c", "s3_minio"});

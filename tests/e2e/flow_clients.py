@@ -41,6 +41,32 @@ PROGRAMS = {
     "Node": lambda call: ["node", "-e", NODE, call],
 }
 
+PYTHON_IN_A_ROW = """
+import json, sys, urllib.request, urllib.error
+url, fields, count = json.loads(sys.argv[1])
+for _ in range(count):
+    try:
+        print(urllib.request.urlopen(urllib.request.Request(url, headers=fields), timeout=30).status)
+    except urllib.error.HTTPError as error:
+        print(error.status)
+"""
+NODE_IN_A_ROW = """
+const [url, fields, count] = JSON.parse(process.argv[1]);
+(async () => {
+  for (let i = 0; i < count; ++i) {
+    const answer = await fetch(url, {headers: fields});
+    await answer.text();
+    console.log(answer.status);
+  }
+})();
+"""
+IN_A_ROW = {
+    "curl": lambda url, fields, count: ["curl", "-s", "-m", "30", "-w", "%{http_code}\n", *(word for name, value in fields.items() for word in ("-H", f"{name}: {value}")),
+                                        *["-o", "/dev/null", url] * count],
+    "Python": lambda *call: [sys.executable, "-c", PYTHON_IN_A_ROW, json.dumps(call)],
+    "Node": lambda *call: ["node", "-e", NODE_IN_A_ROW, json.dumps(call)],
+}
+
 
 @dataclass
 class Seen:
@@ -61,3 +87,12 @@ def call(world, url, method="GET", fields=None, body=None, client="curl"):
     if seen.fields.get("content-type", "").startswith("application/json"):
         seen.json = json.loads(seen.body)
     return seen
+
+
+def statuses(world, url, count, fields=None, client="curl"):
+    """The status codes of so many calls, one after the other, by one captured process."""
+    outcome, _ = world.run(IN_A_ROW[client](url, fields or {}, count), captured=True, timeout=60)
+    codes = [int(line) for line in outcome.stdout.split()]
+    if len(codes) != count:
+        raise RuntimeError(f"{client} ended with {outcome.status} after {codes}: {outcome.stderr[-2000:]}")
+    return codes

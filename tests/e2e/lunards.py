@@ -44,10 +44,10 @@ def assert_stops_and_leaves_nothing(lunard):
 PATIENT = {"failsafe": {"heartbeat_deadline": "2s", "probe_interval": "200ms"}}
 
 
-def shared_lunard(world, request, **options):
+def shared_lunard(world, request, settings=None, **options):
     """Body of a fixture: one lunard with the captured cgroup attached, and a clean stop at the end."""
     with Lunards(world, request.node) as lunards:
-        lunard = lunards.make(PATIENT, **options)
+        lunard = lunards.make({**PATIENT, **(settings or {})}, **options)
         lunard.attach(world.captured)
         yield lunard
         assert_stops_and_leaves_nothing(lunard)

@@ -1,6 +1,6 @@
 // A process that the supervisor's machinery can start in place of a gateway. argv[1]: good, crash
 // (at once), mute (never ready), once (ready only as the first one started), stubborn (does not
-// drain), report (on itself).
+// drain), report (on itself), scripts (says its pid on each descriptor that it gets).
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -8,9 +8,11 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <cstdio>
 #include <cstdlib>
 #include <fstream>
 #include <string>
+#include <vector>
 
 #include "agent/base/channel.h"
 
@@ -52,11 +54,16 @@ json report() {
 // Obeys until the supervisor is gone.
 void obey(Channel& channel, const std::string& mode) {
   pollfd waiting{.fd = channel.fd(), .events = POLLIN};
+  std::vector<lunar::Fd> clients;
   while (!channel.closed()) {
     poll(&waiting, 1, -1);
     auto message = channel.receive();
     if (!message) exit(1);
     if (!*message) continue;
+    if (mode == "scripts") {
+      for (lunar::Fd& fd : (*message)->fds) dprintf(clients.emplace_back(std::move(fd)).get(), "%d\n", getpid());
+      continue;
+    }
     const std::string type = (*message)->body.value("type", "");
     const bool gets_ready = mode != "mute" && (mode != "once" || (*message)->body.value("attempt", 1) == 1);
     if (type == "start" && gets_ready) (void)channel.send({{"type", "ready"}, {"pid", getpid()}});

@@ -11,7 +11,7 @@ constexpr std::string_view sent =
 
 void borrow(std::string_view bytes, http::RequestHead& head, lunar::Request& out) {
   REQUIRE(http::parse_request_head(bytes, head) == http::ParseState::complete);
-  borrow_request(head, {.host = "api.example.com", .port = 8080, .transparent = true}, out);
+  borrow_request(head, {.host = "api.example.com", .target = head.target, .port = 8080, .transparent = true}, out);
 }
 
 TEST_CASE("flow message: a request keeps method, target and every field as it was sent") {
@@ -33,6 +33,37 @@ TEST_CASE("flow message: an unchanged head is written without the fields of the 
   CHECK(write_request_head(request, 1, std::nullopt) ==
         "POST /v1/chat?x=1&y=%20 HTTP/1.1\r\nHost: api.example.com\r\nX-oDD: Kept\r\nX-Twice: a\r\nx-twice: b\r\n"
         "Content-Length: 5\r\nContent-Encoding: gzip\r\n\r\n");
+}
+
+TEST_CASE(
+    "flow message: a field that is for later steps alone is not sent on, whatever its name and whoever sets it again") {
+  http::RequestHead head;
+  lunar::Request request;
+  borrow(sent, head, request);
+  request.set_internal_field("X-Odd", "5");
+  request.set_internal_field("X-Tokens", "7");
+  request.set_field("x-tokens", "8");
+  CHECK(request.find("X-Tokens")->value == "8");
+  CHECK(write_request_head(request, 1, std::nullopt) ==
+        "POST /v1/chat?x=1&y=%20 HTTP/1.1\r\nHost: api.example.com\r\nX-Twice: a\r\nx-twice: b\r\n"
+        "Content-Length: 5\r\nContent-Encoding: gzip\r\n\r\n");
+}
+
+TEST_CASE("flow message: in explicit modes target and Host are those that the client named, and not its own") {
+  http::RequestHead head;
+  REQUIRE(http::parse_request_head("GET http://a.example.com/v1?x=1 HTTP/1.1\r\nX-A: 1\r\nHost: proxy\r\n\r\n", head) ==
+          http::ParseState::complete);
+  lunar::Request request;
+  const RequestFacts facts{.host = "a.example.com", .target = "/v1?x=1#part", .authority = "a.example.com"};
+  borrow_request(head, facts, request);
+  CHECK(request.url() == "a.example.com/v1");
+  CHECK(request.query == "x=1");
+  CHECK(write_request_head(request, 1, std::nullopt) ==
+        "GET /v1?x=1 HTTP/1.1\r\nX-A: 1\r\nHost: a.example.com\r\n\r\n");
+  REQUIRE(http::parse_request_head("GET / HTTP/1.1\r\nX-A: 1\r\n\r\n", head) == http::ParseState::complete);
+  borrow_request(head, facts, request);
+  CHECK(write_request_head(request, 1, std::nullopt) ==
+        "GET /v1?x=1 HTTP/1.1\r\nHost: a.example.com\r\nX-A: 1\r\n\r\n");
 }
 
 TEST_CASE("flow message: another body has its own length and no content coding") {

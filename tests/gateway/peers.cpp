@@ -121,7 +121,7 @@ Provider::~Provider() {
   for (auto& thread : threads_) thread.join();
 }
 
-ProxyGateway::ProxyGateway(const Adjust& adjust, DomainLists domains) {
+ProxyGateway::ProxyGateway(const Adjust& adjust, DomainLists domains, gateway::FlowParts flows) {
   GatewayStart start;
   start.config = default_config();
   if (adjust) adjust(start.config);
@@ -130,7 +130,7 @@ ProxyGateway::ProxyGateway(const Adjust& adjust, DomainLists domains) {
   std::vector<Fd> fds;
   fds.push_back(listen_on_loopback(address_));
   start.listeners.push_back({ListenerRole::proxy, 0, address_});
-  auto created = gateway::Gateway::create(std::move(start), fds, domains);
+  auto created = gateway::Gateway::create(std::move(start), fds, domains, std::move(flows));
   REQUIRE(created);
   gateway_ = std::move(*created);
   REQUIRE(gateway_->start());

@@ -29,6 +29,7 @@ class Wire {
   bool closed_by_peer();      // waits for FIN with nothing before it
   bool reset_by_peer();       // waits for RST
   [[nodiscard]] bool silent_for(std::chrono::milliseconds time) const;
+  [[nodiscard]] int fd() const { return socket_.get(); }
 
  private:
   [[nodiscard]] bool fill();
@@ -59,7 +60,7 @@ class Provider {
 class ProxyGateway {
  public:
   using Adjust = std::function<void(LunardConfig&)>;
-  explicit ProxyGateway(const Adjust& adjust = {}, DomainLists domains = {});
+  explicit ProxyGateway(const Adjust& adjust = {}, DomainLists domains = {}, gateway::FlowParts flows = {});
   [[nodiscard]] Wire client() const { return Wire::connect(address_); }
   [[nodiscard]] const Endpoint& address() const { return address_; }
   [[nodiscard]] gateway::Gateway& gateway() { return *gateway_; }

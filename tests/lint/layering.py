@@ -15,7 +15,8 @@ ROWS = {
     "cli": 5,
 }
 BPF_EXPORTS = {"bpf/lunar_abi.h"}
-CLI_EXPORTS = {"agent/admin/wire.h", "agent/config/config_folder.h"}
+CLI_EXPORTS = {"agent/admin/wire.h", "agent/config/config_folder.h", "agent/config/gateway_config.h"}
+ROUTES = "agent/admin/wire.h"
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.M)
 GENERATED = re.compile(r"\.skel\.h$")
 
@@ -93,3 +94,17 @@ def check_homes(path: str, source: str) -> list:
                                      f"<{match[1]}> belongs to {' and '.join(sorted(homes))}",
                                      "go through that folder, so that the library has one home"))
     return found
+
+
+def routes(source: str) -> set:
+    """Those that the daemon and lunarctl agree on."""
+    table = re.search(r"^namespace route \{$(.*?)^\}", source, re.M | re.S)
+    return set(re.findall(r'"(/[^"]+)"', table[1]))
+
+
+def check_routes(path: str, source: str, known: set) -> list:
+    if path == ROUTES or not path.startswith(("agent/", "cli/")):
+        return []
+    return [Finding(path, line_of(source, match.start()), f"{match[0]} is written out",
+                    f"take it from {ROUTES}, so that both sides agree")
+            for match in re.finditer(r'"(/[^"\n]+)"', source) if match[1] in known]

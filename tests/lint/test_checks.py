@@ -4,6 +4,7 @@ import budgets
 import documents
 import layering
 import purity
+import rules
 
 EXISTING = {"agent/base/fd.h", "agent/net/resolver.h", "agent/redirect/hook.h", "agent/admin/wire.h",
             "agent/admin/routes.h", "agent/gateway/gateway.h", "bpf/lunar_abi.h", "bpf/lunar_maps.h",
@@ -39,6 +40,16 @@ def test_libraries_have_one_home():
     assert layering.check_homes("agent/uring/ring.cpp", "#include <liburing.h>\n") == []
     (finding,) = layering.check_homes("agent/gateway/session.cpp", "// ring\n#include <liburing.h>\n")
     assert finding.line == 2
+
+
+def test_routes_stand_in_one_header():
+    known = layering.routes('inline std::string_view kSocket = "/run/x";\nnamespace route {\n'
+                            'inline std::string_view kTop = "/top";\ninline std::string_view kTail =\n    "/tail";\n'
+                            '}  // namespace route\nnamespace key {\ninline const char* kPid = "/pid";\n}\n')
+    assert known == {"/top", "/tail"}
+    assert [finding.line for finding in layering.check_routes("cli/top.cpp", '\nask("/tail");\n', known)] == [2]
+    assert layering.check_routes("cli/top.cpp", 'ask(route::kTail, "/tail/x");\n', known) == []
+    assert layering.check_routes(layering.ROUTES, '"/tail"', known) == []
 
 
 def test_purity_sees_an_effect_by_its_symbol():
@@ -83,3 +94,20 @@ def test_links_and_rooms():
     assert [finding.path for finding in documents.check_top_level(["notes.txt"])] == ["notes.txt"]
     found = documents.check_readmes(["agent/README.md", "agent/net/a.cpp", "tests/README.md", "tests/net/data/x"])
     assert [finding.path for finding in found] == ["agent/net/README.md", "tests/net/README.md"]
+
+
+def test_rules_name_tests_that_exist():
+    known = rules.shown_by("tests/x_test.cpp", 'TEST_CASE("a: says \\"b\\"") {\nTEST_CASE(\n    "long "\n    "name") {\n')
+    assert known == {'a: says "b"', "long name"}
+    assert rules.shown_by("tests/e2e/test_x.py", "def helps():\ndef test_a(x):\n    def test_inner():\n") == {"test_a"}
+    assert rules.shown_by("tests/data/flows/cache/tests/a.yaml", "") == {"flows/cache"}
+    assert rules.shown_by("tests/data/bad/circular.yaml", "") == {"bad/circular"}
+    assert rules.shown_by("tests/data/README.md", "") == set()
+
+    def lines(source):
+        return [finding.line for finding in rules.check_rules(rules.RULES, source, {"long name", "flows/cache"})]
+
+    assert lines('"1.1":\n  a rule: [long name, flows/cache]\n  another: &same [long name]\n"1.2":\n  a rule: *same\n') == []
+    assert lines('"1.1":\n  a rule:\n    - long name\n    - flows/none\n') == [4]
+    assert lines('"1.1":\n  empty: []\n  text: long name\n  nothing:\n') == [2, 3, 4]
+    assert lines('"1.1":\n  a rule: [long name]\n  a rule: [long name]\n') == [3]

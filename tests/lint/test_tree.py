@@ -8,6 +8,7 @@ import documents
 import layering
 import purity
 import pytest
+import rules
 import tree
 
 OWN = "tests/lint/"  # holds the bad examples
@@ -31,6 +32,11 @@ def test_every_library_has_one_home():
     each(tree.code(), layering.check_homes)
 
 
+def test_routes_are_written_once():
+    known = layering.routes(tree.text(layering.ROUTES))
+    report([finding for path in tree.code() for finding in layering.check_routes(path, tree.text(path), known)])
+
+
 def test_pure_folders_reach_for_nothing():
     report([finding for library, name in purity.PURE.items()
             for finding in purity.check_symbols(purity.undefined_symbols(tree.BUILD / library), name)])
@@ -52,6 +58,13 @@ def test_nothing_is_unfinished():
 def test_no_test_is_skipped():
     tests = [path for path in tree.programs() if path.startswith("tests/") and not path.startswith(OWN)]
     each(tests, budgets.check_skips)
+
+
+def test_every_rule_of_the_flow_language_names_tests_that_exist():
+    tests = [path for path in tree.files() if path.startswith("tests/") and path.endswith((".cpp", ".py"))]
+    known = set().union(*(rules.shown_by(path, tree.text(path)) for path in tests),
+                        *(rules.shown_by(path, "") for path in tree.files() if path.startswith("tests/data/")))
+    report(rules.check_rules(rules.RULES, tree.text(rules.RULES), known))
 
 
 def test_the_top_level_is_closed():

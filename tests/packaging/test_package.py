@@ -1,5 +1,6 @@
 """The Debian package as a file, and what it says about itself."""
 
+import json
 import re
 import subprocess
 
@@ -38,6 +39,17 @@ def test_it_ships_programs_unit_man_pages_and_completions(package):
     assert "./usr/share/bash-completion/completions/lunarctl" in names
     assert "./usr/share/zsh/vendor-completions/_lunarctl" in names
     assert "./usr/share/fish/vendor_completions.d/lunarctl.fish" in names
+
+
+def test_editors_find_a_schema_of_every_kind_of_file(package, tmp_path):
+    subprocess.run(["dpkg-deb", "-x", package, tmp_path], check=True)
+    printed = subprocess.run([BUILD / "cli/lunarctl", "flows", "schema"], check=True, text=True, capture_output=True)
+    folder = tmp_path / "usr/share/lunar/schema"
+    assert {file.stem: json.loads(file.read_text()) for file in folder.iterdir()} == json.loads(printed.stdout)
+    # What the README and the shipped file tell an editor is there.
+    named = [re.search(r"^# yaml-language-server: \$schema=(\S+)$", (SOURCE / path).read_text(), re.M)
+             for path in ("README.md", "packaging/config/gateway_config.yaml")]
+    assert [schema and (tmp_path / schema[1].lstrip("/")).is_file() for schema in named] == [True, True]
 
 
 def test_configuration_files_are_the_administrators(package, tmp_path):

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 #include <csignal>
 #include <ctime>
+#include <optional>
 #include <thread>
 
 #include "tests/script/script_host.h"
@@ -26,15 +27,25 @@ std::string body_of(const ScriptReply& reply) {
 
 }  // namespace
 
-TEST_CASE("script host: it ends when its channel is closed, and its workers with it") {
+TEST_CASE("script host: it serves until its channel and its last client are gone, and its workers end with it") {
   ScriptHostProcess host;
-  WaitingClient client(host.connect());
-  CHECK(client.run({.script = "", .request = "{}", .response = {}}).success);
+  std::optional<WaitingClient> client(host.connect()), other(host.connect());
+  const ScriptCall nothing{.script = "", .request = "{}", .response = {}};
+  CHECK(other->run(nothing).success);
   const auto workers = host.workers();
   CHECK(workers.size() == 2);
+  host.leave();
+  other.reset();
+  CHECK(client->run(nothing).success);
+  client.reset();
   CHECK(host.stop() == 0);
-  CHECK_FALSE(client.receive());
   for (const pid_t worker : workers) CHECK(kill(worker, 0) != 0);
+}
+
+TEST_CASE("script host: without clients it ends with its channel") {
+  ScriptHostProcess host;
+  CHECK(WaitingClient(host.connect()).run({.script = "", .request = "{}", .response = {}}).success);
+  CHECK(host.stop() == 0);
 }
 
 TEST_CASE("script host: many calls of several clients are in flight, and each gets its own reply") {

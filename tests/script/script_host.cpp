@@ -33,8 +33,10 @@ ScriptHostProcess::~ScriptHostProcess() {
   if (pid_ > 0) stop();
 }
 
+void ScriptHostProcess::leave() { channel_ = Channel(); }
+
 int ScriptHostProcess::stop() {
-  channel_ = Channel();
+  leave();
   int status = 0;
   waitpid(std::exchange(pid_, -1), &status, 0);
   return status;

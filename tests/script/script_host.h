@@ -22,7 +22,8 @@ class ScriptHostProcess {
 
   [[nodiscard]] Fd connect();  // one more client
   [[nodiscard]] std::vector<pid_t> workers() const;
-  int stop();  // closes the channel; the exit status of the host
+  void leave();  // closes the channel
+  int stop();    // the same; the exit status of the host
   [[nodiscard]] pid_t pid() const { return pid_; }
 
  private:

@@ -91,6 +91,10 @@ inline CallFacts some_facts() {
   return facts;
 }
 
+inline uint32_t flow_of(const Plan& plan, std::string_view name) {
+  return static_cast<uint32_t>(std::ranges::find(plan.flows, name, &Flow::name) - plan.flows.begin());
+}
+
 // What the flows of one call leave.
 inline FlowRecord run(const std::shared_ptr<const Plan>& plan, const std::string& method = "POST",
                       HeaderList headers = {}) {
@@ -102,9 +106,7 @@ inline FlowRecord run(const std::shared_ptr<const Plan>& plan, const std::string
   record.facts = some_facts();
   record.facts.method = method;
   record.emissions = simulation.emissions();
-  for (const std::string& name : simulation.outcomes("call").flows)
-    record.flows.push_back(
-        static_cast<uint32_t>(std::ranges::find(plan->flows, name, &Flow::name) - plan->flows.begin()));
+  for (const std::string& name : simulation.outcomes("call").flows) record.flows.push_back(flow_of(*plan, name));
   return record;
 }
 

@@ -20,6 +20,8 @@ TEST_CASE("flow metrics: what flows emit is counted by the labels that were chos
   CHECK(page.value("flow_invocations_total",
                    {R"(flow_name="Everything",http_method="POST",host="api.example.com",consumer_tag="shop")"}) == 2);
   CHECK(page.value("flow_invocations_total") == 3);
+  CHECK(scene.metrics.runs_of("Everything") == 3);
+  CHECK(scene.metrics.runs_of("Other") == 0);
   CHECK(page.value("requests_through_flows_total", {R"(http_method="GET")"}) == 1);
   CHECK(page.text.find("requests_through_flows_total{gateway_id=\"gateway-x\",flow_name") == std::string::npos);
   CHECK(page.value("lunar_filter_processor_hit_count_total",
@@ -129,6 +131,41 @@ TEST_CASE("flow metrics: failures, skipped views, reloads and stores are counted
   CHECK(page.value("lunar_config_reloads_total", {R"(result="refused")"}) == 2);
   CHECK(page.value("lunar_store_failures_total", {R"(policy="allow")"}) == 1);
   CHECK(page.value("lunar_config_skipped_files") == 3);
+}
+
+TEST_CASE("flow metrics: scripts that failed and decisions of shadow mode are counted by whose they are") {
+  const auto plan = plan_of({everything(), metric_flow("Quiet", "{key: metric_name, value: quiet}")});
+  MetricsScene scene(plan);
+  CHECK_FALSE(scene.page().has("lunar_script_failures_total"));
+  CHECK_FALSE(scene.page().has("lunar_shadow_decisions_total"));
+  const uint32_t split = instance_of(*plan, "Split");
+  const uint32_t everything_flow = flow_of(*plan, "Everything"), quiet_flow = flow_of(*plan, "Quiet");
+  scene.metrics.add(with(plan, {emission::ScriptFailed{.instance = split, .text = "it threw"},
+                                emission::ScriptFailed{.instance = split, .text = "another reason"},
+                                emission::Shadowed{.flow = everything_flow, .decision = "would answer with 429"},
+                                emission::Shadowed{.flow = quiet_flow, .decision = "would send the request again"},
+                                emission::Shadowed{.flow = quiet_flow, .decision = "would answer with 503"}}));
+  const MetricsPage page = scene.page();
+  CHECK(page.value("lunar_script_failures_total", {R"(flow_name="Everything",processor_key="Split")"}) == 2);
+  CHECK(page.count("lunar_script_failures_total") == 1);
+  CHECK(page.value("lunar_shadow_decisions_total", {R"(flow_name="Everything")"}) == 1);
+  CHECK(page.value("lunar_shadow_decisions_total", {R"(flow_name="Quiet")"}) == 2);
+  CHECK_FALSE(page.has("lunar_processor_failures_total"));
+}
+
+TEST_CASE("flow metrics: an answer that a flow in shadow mode would have given is counted") {
+  MetricsScene scene(plan_of({R"(
+name: Shadow
+mode: shadow
+filter: {url: "api.example.com/*"}
+processors: {Teapot: {processor: GenerateResponse, parameters: [{key: status, value: 418}]}}
+flow:
+  request: [{from: {stream: {name: s, at: start}}, to: {processor: {name: Teapot}}}]
+  response: [{from: {processor: {name: Teapot}}, to: {stream: {name: s, at: end}}}]
+)"}));
+  scene.metrics.add(run(scene.plan));
+  CHECK(scene.page().value("lunar_shadow_decisions_total", {R"(flow_name="Shadow")"}) == 1);
+  CHECK(scene.page().value("flow_invocations_total", {R"(flow_name="Shadow")"}) == 1);
 }
 
 TEST_CASE("flow metrics: quotas show what the current window has used, also above the limit") {

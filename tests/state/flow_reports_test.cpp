@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -48,10 +49,10 @@ TEST_CASE("flow reports: a record reaches metrics, HAR file and collector; witho
   CHECK(page.value("flow_invocations_total") == 2);
 }
 
-TEST_CASE("metrics page: promtool has nothing to say but that milliseconds are no base unit") {
-  const auto plan = plan_of(
-      {everything(), metric_flow("A", "{key: metric_name, value: waited}, {key: metric_type, value: histogram}"),
-       metric_flow("B", "{key: metric_name, value: open}, {key: metric_type, value: up_down_counter}")});
+namespace {
+
+// Every series that there can be for a plan whose instance Split and flow Everything are those of everything().
+MetricsPage full_page(const std::shared_ptr<const Plan>& plan) {
   FlowRecordQueue queue({});
   FlowReports reports(queue);
   reports.metrics().set_plan(plan, nullptr);
@@ -62,6 +63,8 @@ TEST_CASE("metrics page: promtool has nothing to say but that milliseconds are n
     record.emissions.emplace_back(
         emission::Measure{.meter = static_cast<emission::Meter>(meter), .instance = instance_of(*plan, "Split")});
   record.emissions.emplace_back(emission::ProcessorFailed{.instance = 0, .reason = "x"});
+  record.emissions.emplace_back(emission::ScriptFailed{.instance = 0});
+  record.emissions.emplace_back(emission::Shadowed{.flow = 0});
   record.emissions.emplace_back(emission::BodyViewSkipped{.reason = "x"});
   record.emissions.emplace_back(emission::UserMetricSkipped{.instance = 0});
   REQUIRE(queue.try_push(std::move(record)));
@@ -73,10 +76,38 @@ TEST_CASE("metrics page: promtool has nothing to say but that milliseconds are n
   general.add(facts.view());
   const std::vector<NodeView> quotas{{.id = "Q", .strategy = "concurrent", .groups = {{"default", 2, 1, {}, {}}}}};
   const std::vector<LineNumber> lines{{.flow = "Everything", .key = "Split", .group = "g", .waiting = 1}};
-  const MetricsPage page = metrics_page([&](MetricText& text) {
+  return metrics_page([&](MetricText& text) {
     general.write(text);
     reports.write(text, {.quotas = quotas, .lines = lines});
   });
+}
+
+}  // namespace
+
+TEST_CASE("metrics page: promtool has nothing to say but that milliseconds are no base unit") {
+  const MetricsPage page = full_page(plan_of(
+      {everything(), metric_flow("A", "{key: metric_name, value: waited}, {key: metric_type, value: histogram}"),
+       metric_flow("B", "{key: metric_name, value: open}, {key: metric_type, value: up_down_counter}")}));
+  for (const char* name : {"lunar_script_failures_total", "lunar_shadow_decisions_total"}) CHECK(page.has(name));
   CHECK(promtool_findings(page.text) == "");
   CHECK(promtool_findings("a{b=\"c\"} 1\na{b=\"c\" 1\n") != "");
+}
+
+TEST_CASE("metrics page: none of our names is free for a metric of a flow") {
+  const auto page_with = [](const std::string& metric) {
+    MetricsScene scene(plan_of(
+        {metric_flow("F", "{key: metric_name, value: " + metric + "}, {key: metric_type, value: up_down_counter}")}));
+    scene.metrics.add(run(scene.plan));
+    return scene.page();
+  };
+  const MetricsPage honest = page_with("honest");
+  REQUIRE(honest.value("lunar_honest") == 1);
+  std::set<std::string> names;
+  for (const MetricsPage::Sample& sample : full_page(plan_of({everything()})).samples)
+    if (sample.name.starts_with("lunar_") && sample.name != "lunar_spent_total") names.insert(sample.name);
+  CHECK(names.contains("lunar_shadow_decisions_total"));
+  for (const std::string& name : names) {
+    CAPTURE(name);
+    CHECK(page_with(name.substr(6)).count(name) == honest.count(name));
+  }
 }

@@ -186,12 +186,12 @@ async def bad_length(x):
     await x.raw(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 7\r\n\r\nabcdefg")
 
 
-async def slow(x, milliseconds):
+async def slow(x, milliseconds, *_):
     await asyncio.sleep(int(milliseconds) / 1000)
     await x.answer(b"late\n")
 
 
-async def silence(x):
+async def silence(x, *_):
     """Says nothing until the client goes away."""
     x.keep_alive = False
     await x.reader.read()
@@ -273,7 +273,7 @@ async def remaining(x, left, seconds):
     await x.answer(b"told\n", fields=[f"x-ratelimit-remaining: {left}", f"x-ratelimit-reset: {seconds}"])
 
 
-async def completion(x, tokens, streamed="no"):
+async def completion(x, tokens, streamed="no", events="4"):
     """An answer of an LLM that says what it cost; streamed as events 250 ms apart."""
     async for _ in x.body():
         pass
@@ -283,14 +283,27 @@ async def completion(x, tokens, streamed="no"):
         return
     x.keep_alive = False
     await x.raw(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n")
-    for number in range(4):
+    for number in range(int(events)):
         await x.raw(b"data: " + json.dumps({"sent": time.monotonic(), "choices": [{"delta": {"content": str(number)}}]}).encode() + b"\n\n")
         await asyncio.sleep(0.25)
     await x.raw(b"data: " + json.dumps({"choices": [], **usage}).encode() + b"\n\ndata: [DONE]\n\n")
 
 
+async def flood(x, megabytes):
+    """Events of a stream as fast as they are read, and what they cost."""
+    async for _ in x.body():
+        pass
+    x.keep_alive = False
+    await x.raw(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n")
+    event = b'data: {"choices":[{"delta":{"content":"' + b"lorem ipsum " * 80 + b'"}}]}\n\n'
+    piece = event * 64
+    for _ in range(int(megabytes) * 1_000_000 // len(piece)):
+        await x.raw(piece)
+    await x.raw(b'data: {"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":6,"total_tokens":7}}\n\ndata: [DONE]\n\n')
+
+
 BEHAVIOURS = {
-    "counter": counter, "flaky": flaky, "echo": echo, "remaining": remaining, "completion": completion,
+    "counter": counter, "flaky": flaky, "echo": echo, "remaining": remaining, "completion": completion, "flood": flood,
     "hello": hello, "status": status, "headers": headers, "head": head, "peer": peer, "bytes": send_bytes,
     "chunked": chunked, "trailers": trailers, "upload": upload, "reject": reject, "early": early, "http10": http10, "close": close,
     "close-mid": close_mid, "chunked-cut": chunked_cut, "reset-mid": reset_mid, "reset-before": reset_before,

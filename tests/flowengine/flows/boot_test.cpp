@@ -210,5 +210,61 @@ TEST_CASE("reload: who was at the provider finishes with the flows of the old co
   CHECK(field(run.outcomes("b").headers, "x-plan") == "new");
 }
 
+TEST_CASE("reload: cached answers stay while their flow does, and are not there when it comes back") {
+  auto cached = [](std::string_view name) {
+    constexpr std::string_view rules = ", parameters: [{key: caching_key_parts, value: [$.request.path]}]}";
+    return FlowScene()
+        .flow(flow_with(
+            name, "{url: \"h.example.com/*\"}",
+            "{R: {processor: ReadCache" + std::string(rules) + ", W: {processor: WriteCache" + std::string(rules) + "}",
+            "[{from: {stream: {name: s, at: start}}, to: {processor: {name: R}}}]",
+            "[{from: {stream: {name: s, at: start}}, to: {processor: {name: W}}},"
+            " {from: {processor: {name: R, condition: cache_hit}}, to: {stream: {name: s, at: end}}}]"))
+        .plan();
+  };
+  Simulation run(cached("F"), scene_start);
+  run.send("a", call("GET http://h.example.com/"));
+  run.answer("a", {.body = "kept"});
+  run.reload(cached("F"));
+  run.send("b", call("GET http://h.example.com/"));
+  CHECK(run.outcomes("b").body == "kept");
+  CHECK(run.state().cache().bytes() > 0);
+  run.reload(cached("Other"));
+  CHECK(run.state().cache().entries() == 0);
+  CHECK(run.state().cache().bytes() == 0);
+  run.reload(cached("F"));
+  run.send("c", call("GET http://h.example.com/"));
+  CHECK(run.at_provider("c"));
+}
+
+TEST_CASE("reload: who waits in a line finishes with the flows of the old configuration") {
+  auto lined_up = [](std::string_view mark) {
+    FlowScene scene;
+    scene.quota(
+        "quotas: [{id: Q, filter: {url: \"h.example.com/*\"}, strategy: {concurrent: {max_request_count: 1}}}]");
+    scene.flow(
+        flow_with("F", "{url: \"h.example.com/*\"}",
+                  "{W: {processor: Queue, parameters: [{key: quota_id, value: Q}, {key: queue_size, value: 5}]}, "
+                  "T: {processor: TransformAPICall, parameters: [{key: set, value: {$.request.headers.x-plan: " +
+                      std::string(mark) + "}}]}}",
+                  "[{from: {stream: {name: s, at: start}}, to: {processor: {name: W}}}, "
+                  "{from: {processor: {name: W, condition: allowed}}, to: {processor: {name: T}}}]"));
+    return scene.plan();
+  };
+  Simulation run(lined_up("old"), scene_start);
+  run.send("a", call("GET http://h.example.com/"));
+  run.send("b", call("GET http://h.example.com/"));
+  run.reload(lined_up("new"));
+  run.send("c", call("GET http://h.example.com/"));
+  CHECK_FALSE(run.at_provider("b"));
+  run.answer("a", {});
+  REQUIRE(run.at_provider("b"));
+  CHECK_FALSE(run.at_provider("c"));  // the slot is that of the surviving counter
+  run.answer("b", {});
+  REQUIRE(run.at_provider("c"));
+  CHECK(field(run.outcomes("b").sent.at(0).headers, "x-plan") == "old");
+  CHECK(field(run.outcomes("c").sent.at(0).headers, "x-plan") == "new");
+}
+
 }  // namespace
 }  // namespace lunar

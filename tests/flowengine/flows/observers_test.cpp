@@ -164,14 +164,19 @@ TEST_CASE("traces: B3 fields are a parent as well, and without any the trace beg
   Simulation run = scene.simulation();
   run.send("b3", call("GET http://h.example.com/v1", {"b3: 463ac35c9f6413ad-0020000000000001-1"}));
   run.answer("b3", {});
+  run.send("b3s", call("GET http://h.example.com/v1",
+                       {"X-B3-TraceId: 463ac35c9f6413ad", "X-B3-SpanId: 0020000000000001", "X-B3-Sampled: 1"}));
+  run.answer("b3s", {});
   run.send("none", call("GET http://h.example.com/v1"));
   run.answer("none", {});
   auto spans = all_of<emission::Span>(run);
-  REQUIRE(spans.size() == 2);
-  CHECK(spans[0].trace_id == "0000000000000000463ac35c9f6413ad");
-  CHECK(spans[0].parent_id == "0020000000000001");
-  CHECK(spans[1].trace_id.size() == 32);
-  CHECK(spans[1].parent_id.empty());
+  REQUIRE(spans.size() == 3);
+  for (size_t i : {0, 1}) {
+    CHECK(spans[i].trace_id == "0000000000000000463ac35c9f6413ad");
+    CHECK(spans[i].parent_id == "0020000000000001");
+  }
+  CHECK(spans[2].trace_id.size() == 32);
+  CHECK(spans[2].parent_id.empty());
 }
 
 TEST_CASE("traces: a provider that gives no response leaves a span without status") {
@@ -183,6 +188,25 @@ TEST_CASE("traces: a provider that gives no response leaves a span without statu
   auto spans = all_of<emission::Span>(run);
   REQUIRE(spans.size() == 1);
   CHECK(spans[0].status == 0);
+}
+
+TEST_CASE("traces: a span without a response side is closed after 30 s") {
+  FlowScene scene;
+  scene.flow(flow_with("F", "{url: \"h.example.com/*\"}",
+                       "{P: {processor: UserDefinedTraces, parameters: [{key: trace_exporter_id, value: collector}]}}",
+                       "[{from: {stream: {name: s, at: start}}, to: {processor: {name: P}}}]"));
+  scene.gateway(std::string(collector));
+  Simulation run = scene.simulation();
+  for (const auto& [name, takes] : {std::pair{"quick", 29s}, std::pair{"slow", 45s}}) {
+    run.send(name, call("GET http://h.example.com/v1"));
+    run.advance(takes);
+    run.answer(name, {});
+  }
+  auto spans = all_of<emission::Span>(run);
+  REQUIRE(spans.size() == 2);
+  CHECK(spans[0].latency == 29s);
+  CHECK(spans[1].latency == 30s);
+  CHECK(spans[1].end - spans[1].begin == 30s);
 }
 
 }  // namespace

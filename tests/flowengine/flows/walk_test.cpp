@@ -56,6 +56,13 @@ struct Attempt {
   std::unique_ptr<Execution> execution;
 };
 
+template <class Kind>
+int count_of(const Attempt& attempt) {
+  int count = 0;
+  for (const Emission& one : attempt.execution->emissions()) count += std::holds_alternative<Kind>(one) ? 1 : 0;
+  return count;
+}
+
 TEST_CASE("6.4: every edge of an output is followed, in file order, each as deep as it goes") {
   FlowScene scene;
   scene.flow(flow_with("F", "{url: \"h.example.com/*\"}",
@@ -213,7 +220,7 @@ TEST_CASE("7.5: a request whose body could not be kept is not sent again, and co
   CHECK(std::holds_alternative<effect::Deliver>(attempt.execution->respond(std::move(response), scene_start)));
   bool counted = false;
   for (const Emission& one : attempt.execution->emissions())
-    if (const auto* skip = std::get_if<emission::BodyViewSkipped>(&one)) counted = counted || skip->reason == "retry";
+    if (const auto* skip = std::get_if<emission::BodyViewSkipped>(&one)) counted = counted || skip->reason == "body";
   CHECK(counted);
 }
 
@@ -224,6 +231,43 @@ TEST_CASE("7.9: without a body there is no count, not even the client's own") {
   attempt.execution->request().add_field("x-lunar-estimated-tokens", "5");
   CHECK(std::holds_alternative<effect::Forward>(attempt.execution->begin(scene_start)));
   CHECK(attempt.execution->request().find("x-lunar-estimated-tokens") == nullptr);
+}
+
+TEST_CASE("7.6: an answer that broke off is not stored") {
+  FlowScene scene;
+  scene.flow(flow_with("F", "{url: \"h.example.com/*\"}",
+                       "{W: {processor: WriteCache, parameters: [{key: caching_key_parts, value: [$.request.path]}]}}",
+                       "", "[" + to("W") + "]"));
+  for (bool complete : {true, false}) {
+    CAPTURE(complete);
+    Attempt attempt(scene.plan());
+    CHECK(std::holds_alternative<effect::Forward>(attempt.execution->begin(scene_start)));
+    auto response = std::make_unique<Response>();
+    response->status = 200;
+    response->body = response->wire_body = "text";
+    CHECK(std::holds_alternative<effect::Deliver>(attempt.execution->respond(std::move(response), scene_start)));
+    attempt.execution->emissions().clear();
+    attempt.execution->finish({.complete = complete}, scene_start);
+    CHECK(count_of<emission::WriteCache>(attempt) == (complete ? 1 : 0));
+  }
+}
+
+TEST_CASE("8.4: an answer that broke off adds what was seen of its counter") {
+  FlowScene scene;
+  scene.quota(
+      "quotas: [{id: Q, filter: {url: \"h.example.com/*\"}, strategy: {fixed_window_custom_counter: "
+      "{max: 9, interval: 1, interval_unit: hour, counter_value_path: $.response.usage.total_tokens}}}]");
+  Attempt attempt(scene.plan());
+  REQUIRE(std::holds_alternative<effect::Count>(attempt.execution->begin(scene_start)));
+  CHECK(std::holds_alternative<effect::Forward>(attempt.execution->resume(reply::Counted{}, scene_start)));
+  auto response = std::make_unique<Response>();
+  response->status = 200;
+  CHECK(std::holds_alternative<effect::Deliver>(attempt.execution->respond(std::move(response), scene_start)));
+  attempt.execution->response()->usage = TokenUsage{.input = 4, .output = 3, .total = {}};
+  attempt.execution->finish({.complete = false}, scene_start);
+  REQUIRE(count_of<emission::AddToQuota>(attempt) == 1);
+  for (const Emission& one : attempt.execution->emissions())
+    if (const auto* add = std::get_if<emission::AddToQuota>(&one)) CHECK(add->amount == 7);
 }
 
 TEST_CASE("7.6: other key parts are other records, also behind a reload") {

@@ -23,6 +23,9 @@ NAMES = {
     "load.example.com": ("198.18.1.8",),
     "refusing.example.com": ("198.18.1.9", "2001:db8:1::9"),
     "refusing4.example.com": ("198.18.1.9",),
+    "collector.example.com": ("198.18.1.10",),
+    # whom the cases of tests/data/flows call, by whatever name
+    "scripted.example.com": ("198.18.1.11", "2001:db8::1"),
     # in no routing table: swallowed without an answer, answered by ICMP
     "silent.example.com": ("198.18.9.1",),
     "unreachable.example.com": ("198.18.9.2",),

@@ -4,6 +4,7 @@ import http.client
 import json
 import os
 import pwd
+import re
 import shutil
 import signal
 import socket
@@ -116,9 +117,20 @@ class Lunard:
     def supervisor_pid(self):
         return self.child.pid
 
+    def processes(self, role):
+        """Those that the supervisor has started and that run, the newest last."""
+        found = []
+        for pid in Path(f"/proc/{self.child.pid}/task/{self.child.pid}/children").read_text().split():
+            try:
+                words = Path(f"/proc/{pid}/cmdline").read_bytes()
+            except (FileNotFoundError, ProcessLookupError):
+                continue  # it ended a moment ago
+            if f"--role={role}".encode() in words:
+                found.append(int(pid))
+        return found
+
     def gateway_pid(self):
-        children = Path(f"/proc/{self.child.pid}/task/{self.child.pid}/children").read_text().split()
-        gateways = [int(pid) for pid in children if b"--role=gateway" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+        gateways = self.processes("gateway")
         if not gateways:
             raise RuntimeError("no gateway process")
         return gateways[-1]
@@ -163,6 +175,19 @@ class Lunard:
         _, _, body = ask(self.world.host.connect(("127.0.0.1", METRICS)), "GET", "/metrics")
         lines = [line.rsplit(" ", 1) for line in body.decode().splitlines() if line and not line.startswith("#")]
         return {name: float(value) for name, value in lines}
+
+    def metric(self, name, **labels):
+        """The sum of all samples of a metric that have these labels."""
+        return sum(value for sample, value in self.metrics().items()
+                   if sample.partition("{")[0] == name and labels.items() <= dict(re.findall(r'(\w+)="([^"]*)"', sample)).items())
+
+    def groups(self, quota):
+        """What a quota or internal limit has counted: {group: {"limit", "used", "ends", "blocked_until"}}."""
+        quotas = self.control("GET", "/quotas")[1]["quotas"]
+        return {group.pop("group"): group for group in next(one for one in quotas if one["id"] == quota)["groups"]}
+
+    def used(self, quota):
+        return sum(group["used"] for group in self.groups(quota).values())
 
     def lunarctl(self, *arguments, timeout=20):
         return run([self.build / "cli/lunarctl", "--socket", self.socket_path, *arguments], namespace=self.world.host,

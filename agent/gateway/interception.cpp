@@ -1,0 +1,95 @@
+// How flows take part in an exchange: copies of bodies, and the head that goes out when they have said so.
+#include "agent/gateway/exchange.h"
+
+namespace lunar::gateway {
+
+void Exchange::copy_request_body(std::string_view bytes) {
+  if (!interception_->copies_request || !interception_->request_whole) return;
+  if (interception_->request_body.size() + bytes.size() > interception_->limit) {
+    interception_->request_whole = false;
+    interception_->request_body = {};
+  } else {
+    interception_->request_body.append(bytes);
+  }
+}
+
+uring::BufferRef Exchange::copy_of(std::string_view bytes) {
+  uring::BufferRef out = session_.worker.loop().buffers().sized(static_cast<uint32_t>(bytes.size()));
+  out->end = static_cast<uint32_t>(bytes.copy(out->memory, out->capacity));
+  return out;
+}
+
+// A write costs more than copying what a small buffer holds.
+bool Exchange::joined_head(std::string_view bytes) {
+  if (head_ == nullptr || bytes.size() > head_->capacity - head_->end) return false;
+  head_->end += static_cast<uint32_t>(bytes.copy(head_->memory + head_->end, bytes.size()));
+  return true;
+}
+
+void Exchange::send_head() {
+  if (head_ != nullptr) session_.client->send(std::move(head_));
+}
+
+void Exchange::send_bytes(std::string_view bytes) {
+  if (bytes.empty() || joined_head(bytes)) return;
+  send_head();
+  session_.client->send(copy_of(bytes));
+}
+
+void Exchange::pass_on_body(uring::BufferRef piece) {
+  if (interception_ == nullptr) return session_.client->send(std::move(piece));
+  if (replaced_) return;
+  Interception& flows = *interception_;
+  if (flows.watches_response) flows.watches_response(piece->view());
+  bool copies = (flows.copies_response || flows.holds_response) && flows.response_whole;
+  bool fits = flows.response_body.size() + piece->size() <= flows.limit;
+  if (copies && fits) flows.response_body.append(piece->view());
+  if (flows.holds_response && fits) return;
+  if (copies && !fits) {
+    flows.response_whole = false;
+    // What is held goes out with the head, this piece behind it.
+    if (flows.holds_response) {
+      flows.response_body.append(piece->view());
+      return;
+    }
+    flows.response_body = {};
+  }
+  if (joined_head(piece->view())) return;
+  send_head();
+  session_.client->send(std::move(piece));
+}
+
+bool Exchange::response_whole() const {
+  if (response_ended_ || response_.done()) return true;
+  return head_done_ && session_.upstream != nullptr && session_.upstream->ended() && session_.upstream->error() == 0 &&
+         response_.complete_at_close();
+}
+
+std::string Exchange::take_head() {
+  const http::ResponseHead& head = session_.worker.response_scratch();
+  begin_response(head);
+  uring::BufferRef bytes = session_.upstream->take(static_cast<uint32_t>(head.size));
+  interception_->head_taken = true;
+  return std::string(bytes->view());
+}
+
+void Exchange::release(std::string_view head) {
+  http::ResponseHead& parsed = session_.worker.response_scratch();
+  if (http::parse_response_head(head, request_.context, parsed) != http::ParseState::complete) return;
+  bool shutting_down = session_.worker.phase() == Phase::shutting_down;
+  const bool rewritten = parsed.has_lunar || shutting_down || request_.explicit_mode;
+  head_ = rewritten ? rewritten_head(parsed, head) : copy_of(head);
+  if (!interception_->holds_response) return;
+  interception_->holds_response = false;
+  send_bytes(interception_->response_body);
+  if (!interception_->response_whole) interception_->response_body = {};
+}
+
+void Exchange::replace(std::string_view head, std::string_view body) {
+  interception_->holds_response = false;
+  release(head);
+  if (!request_.context.head) send_bytes(body);
+  replaced_ = true;
+}
+
+}  // namespace lunar::gateway
