@@ -1,6 +1,7 @@
 """Fixtures: the world, the origins, the compiled clients, lunard; limits and the final check."""
 
 import os
+import shutil
 import signal
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ from internet import Internet  # noqa: E402
 from lunards import Lunards, shared_lunard  # noqa: E402
 from world import leftovers  # noqa: E402
 from world.deadline import wait_until  # noqa: E402
+from world.lunard import gateway_user  # noqa: E402
 from world.world import World  # noqa: E402
 
 LIMIT = 120
@@ -79,6 +81,15 @@ def make_lunard(world, internet, request):
     """Starts lunards; what of them still runs ends with the test."""
     with Lunards(world, request.node) as lunards:
         yield lunards.make
+
+
+@pytest.fixture(scope="module")
+def har_folder(world, request):
+    """Where an exporter of the file's lunard can write; see lunards.har_exporter()."""
+    folder = world.directory / f"har-of-{request.module.__name__}"
+    folder.mkdir()
+    shutil.chown(folder, gateway_user())
+    return folder
 
 
 @pytest.fixture(scope="module")

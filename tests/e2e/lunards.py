@@ -44,6 +44,11 @@ def assert_stops_and_leaves_nothing(lunard):
 PATIENT = {"failsafe": {"heartbeat_deadline": "2s", "probe_interval": "200ms"}}
 
 
+def har_exporter(folder):
+    """The gateway_config with exporter `audit`, which writes FOLDER/audit.ndjson."""
+    return {"exporters": {"file": {"exporter_id": "audit", "file_dir": str(folder), "file_name": "audit.ndjson"}}}
+
+
 def shared_lunard(world, request, settings=None, **options):
     """Body of a fixture: one lunard with the captured cgroup attached, and a clean stop at the end."""
     with Lunards(world, request.node) as lunards:

@@ -1,7 +1,6 @@
 """Streams under flows that watch them: no event waits, and however long a stream is, little of it is kept."""
 
 import json
-import shutil
 import statistics
 import sys
 import time
@@ -9,10 +8,9 @@ import time
 import pytest
 
 from drill import announce
-from lunards import shared_lunard
+from lunards import har_exporter, shared_lunard
 from test_apply_flows import pss
 from test_flows import flow
-from world.lunard import gateway_user
 
 STREAMS, EVENTS, TOKENS = 20, 12, 5
 BODY_LIMIT = 1 << 20  # flows.body_limit, the default
@@ -44,17 +42,8 @@ FILES = {
 
 
 @pytest.fixture(scope="module")
-def har_folder(world):
-    folder = world.directory / "har-of-streams"
-    folder.mkdir()
-    shutil.chown(folder, gateway_user())
-    return folder
-
-
-@pytest.fixture(scope="module")
 def lunard(world, internet, request, har_folder):
-    exporter = {"exporters": {"file": {"exporter_id": "audit", "file_dir": str(har_folder), "file_name": "audit.ndjson"}}}
-    yield from shared_lunard(world, request, files=FILES, gateway_config=exporter)
+    yield from shared_lunard(world, request, files=FILES, gateway_config=har_exporter(har_folder))
 
 
 # Streams begin spread over one interval, so that no event waits for the client's work on those of other streams.

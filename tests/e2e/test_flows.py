@@ -1,16 +1,14 @@
 """Flows act on the calls of unmodified programs: through the hook, the gateway and back, with real time."""
 
 import json
-import shutil
 import threading
 import time
 
 import pytest
 
 from flow_clients import PROGRAMS, call
-from lunards import shared_lunard
+from lunards import har_exporter, shared_lunard
 from world.deadline import wait_until
-from world.lunard import gateway_user
 
 RAW = "http://raw.example.com"
 
@@ -38,7 +36,6 @@ def limiter(name, url, quota, **answer):
                 [("start", "end"), ("Refuse", "end")])
 
 
-HAR = "har"  # folder below the log directory, made by the fixture
 FILES = {
     "quotas/raw.yaml": """
 quotas:
@@ -85,17 +82,8 @@ FILES["flows/observed.yaml"] = json.dumps({
 
 
 @pytest.fixture(scope="module")
-def har_folder(world):
-    folder = world.directory / HAR
-    folder.mkdir()
-    shutil.chown(folder, gateway_user())
-    return folder
-
-
-@pytest.fixture(scope="module")
 def lunard(world, internet, request, har_folder):
-    exporter = {"exporters": {"file": {"exporter_id": "audit", "file_dir": str(har_folder), "file_name": "audit.ndjson"}}}
-    yield from shared_lunard(world, request, files=FILES, gateway_config=exporter)
+    yield from shared_lunard(world, request, files=FILES, gateway_config=har_exporter(har_folder))
 
 
 @pytest.mark.parametrize("client", PROGRAMS)
