@@ -1,14 +1,10 @@
 #include "agent/redirect/attachment_store.h"
 
-#include <fcntl.h>
-
 #include <cerrno>
-#include <cstdio>
-#include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
-#include "agent/base/fd.h"
+#include "agent/config/durable_file.h"
 
 namespace lunar {
 
@@ -34,16 +30,6 @@ json to_json(const StoredAttachment& attachment) {
           {"netns", attachment.options.netns}};
 }
 
-Result<> write_whole(int fd, std::string_view text) {
-  while (!text.empty()) {
-    const ssize_t written = write(fd, text.data(), text.size());
-    if (written < 0) return fail("cannot write", errno);
-    text.remove_prefix(static_cast<size_t>(written));
-  }
-  if (fsync(fd) != 0) return fail("cannot write to disk", errno);
-  return {};
-}
-
 }  // namespace
 
 Result<std::vector<StoredAttachment>> read_attachments(const std::string& file) {
@@ -67,17 +53,7 @@ Result<> write_attachments(const std::string& file, const std::vector<StoredAtta
   json list = json::array();
   for (const StoredAttachment& attachment : attachments) list.push_back(to_json(attachment));
   const std::string text = json{{"version", format_version}, {"attachments", std::move(list)}}.dump(2) + "\n";
-  const std::string draft = file + ".new";
-  {
-    const Fd fd(open(draft.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
-    if (!fd) return fail("cannot create " + draft, errno);
-    if (auto written = write_whole(fd.get(), text); !written)
-      return fail(written.error().text + ": " + draft, written.error().os_error);
-  }
-  if (rename(draft.c_str(), file.c_str()) != 0) return fail("cannot replace " + file, errno);
-  const Fd directory(open(std::filesystem::path(file).parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!directory || fsync(directory.get()) != 0) return fail("cannot make " + file + " durable", errno);
-  return {};
+  return replace_durably(file, file + ".new", text, 0600);
 }
 
 }  // namespace lunar
