@@ -15,7 +15,7 @@ constexpr std::string_view no_group = "lunar_default";
 
 struct QueueSettings {
   uint32_t node = 0;
-  std::string line;
+  std::string flow, key;
   int64_t size = 0;
   std::chrono::nanoseconds ttl{};
   std::string group_header;
@@ -29,7 +29,8 @@ class Queue final : public Processor {
 
   [[nodiscard]] Outcome run(Context& context) const override {
     effect::Enqueue place{.chain = {},
-                          .line = settings_.line,
+                          .flow = settings_.flow,
+                          .key = settings_.key,
                           .size = settings_.size,
                           .ttl = settings_.ttl,
                           .instance = context.instance};
@@ -79,7 +80,7 @@ constexpr Parameter parameters[] = {
 
 std::unique_ptr<const Processor> create(Arguments& arguments, Surroundings& surroundings) {
   auto node = quota_argument(arguments, surroundings);
-  QueueSettings settings{.line = surroundings.flow_name + "." + surroundings.processor_key};
+  QueueSettings settings{.flow = surroundings.flow_name, .key = surroundings.processor_key};
   settings.size = arguments.integer("queue_size");
   double seconds = arguments.number("ttl_seconds");
   settings.ttl = std::chrono::nanoseconds(static_cast<int64_t>(std::llround(seconds * 1e9)));

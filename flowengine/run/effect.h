@@ -58,10 +58,9 @@ struct Count {
 // A place in a waiting line, unless it is admitted at once: reply::Admitted.
 struct Enqueue {
   std::span<const Claim> chain;
-  std::string line;  // flow and key
-  std::string group;
-  std::string priority_group;  // for metrics
-  int64_t priority = 0;        // lower is served first
+  std::string flow, key, group;  // whose line it is
+  std::string priority_group;    // for metrics
+  int64_t priority = 0;          // lower is served first
   int64_t size = 0;
   std::chrono::nanoseconds ttl{};
   uint32_t instance = 0;

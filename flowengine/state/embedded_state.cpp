@@ -36,10 +36,8 @@ reply::Admitted EmbeddedState::acquire(const Plan& plan, const Binding& binding,
 
 std::variant<reply::Admitted, Ticket> EmbeddedState::enqueue(const Binding& binding, const effect::Enqueue& question,
                                                              TransactionId transaction, const Instant& now) {
-  size_t dot = question.line.find('.');
-  const std::string_view line = question.line;
-  Answer answer = lines_.arrive({.flow = line.substr(0, dot),
-                                 .key = line.substr(dot + 1),
+  Answer answer = lines_.arrive({.flow = question.flow,
+                                 .key = question.key,
                                  .group = question.group,
                                  .queue_size = question.size,
                                  .ttl = question.ttl,

@@ -99,6 +99,22 @@ TEST_CASE("6.4: past the processing timeout the remaining steps count as failed"
   }
 }
 
+TEST_CASE("7.2: a waiting line is that of one processor, also where dots in names make them look alike") {
+  FlowScene scene;
+  scene.quota(std::string(hour));
+  const std::string queue =
+      ": {processor: Queue, parameters: [{key: quota_id, value: Q}, {key: queue_size, value: 1}]}";
+  scene.flow(flow_with("a.b", "{url: \"h.example.com/one\"}", "{c" + queue + "}", "[" + to("c") + "]"));
+  scene.flow(flow_with("a", "{url: \"h.example.com/two\"}", "{b.c" + queue + "}", "[" + to("b.c") + "]"));
+  Simulation run = scene.simulation();
+  for (const char* name : {"first", "second", "waits"}) run.send(name, call("GET http://h.example.com/one"));
+  run.send("waits too", call("GET http://h.example.com/two"));
+  const std::vector<LineNumber> lines = run.state().lines().numbers();
+  REQUIRE(lines.size() == 2);
+  CHECK((lines[0].flow == "a" && lines[0].key == "b.c" && lines[0].waiting == 1));
+  CHECK((lines[1].flow == "a.b" && lines[1].key == "c" && lines[1].waiting == 1));
+}
+
 TEST_CASE("6.4: a plan knows its longest queue wait, from which the default timeout is made") {
   FlowScene scene;
   scene.quota(std::string(hour));
