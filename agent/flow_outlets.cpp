@@ -46,6 +46,7 @@ FlowOutlets::FlowOutlets(EventLoop& loop, const LunardConfig& config, OtlpResour
   drain_timer_ = loop_.timer([this] { drain(); });
   flush_timer_ = loop_.timer([this] {
     flush_timer_.fire_after(flush_check);
+    drain();
     if (HarFile* har = reports_.har_file()) report(har->flush_if_due(monotonic_now()));
   });
   save_timer_ = loop_.timer([this] {

@@ -33,7 +33,9 @@ class FlowOutlets {
   void count_reload(bool accepted) { reports_.metrics().count_reload(accepted); }
   void observe(const CallView& call) { discovery_.add(call); }
 
+  void drain();  // takes what the workers have left up to now
   void write(MetricText& text, const FlowGauges& now);
+  // As of the last drain().
   [[nodiscard]] uint64_t runs_of(std::string_view flow) const { return reports_.metrics().runs_of(flow); }
   [[nodiscard]] std::string discovery() const { return discovery_.text(); }
   Result<> reopen();  // the exporter's files
@@ -48,7 +50,6 @@ class FlowOutlets {
     TraceSender::Resolved done;
     std::vector<Endpoint> addresses;
   };
-  void drain();
   void look_up(const std::string& host, uint16_t port, TraceSender::Resolved done);
   void report(const Result<>& outcome);
   [[nodiscard]] std::string discovery_path() const;

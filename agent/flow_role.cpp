@@ -198,9 +198,10 @@ void FlowRole::write_metrics(MetricText& text) {
   outlets_.write(text, {.quotas = quotas, .lines = lines});
 }
 
-json FlowRole::describe_flows() const {
+json FlowRole::describe_flows() {
   json list = json::array();
   if (plan_ == nullptr) return list;
+  outlets_.drain();
   for (const uint32_t index : request_order(*plan_)) {
     const Flow& flow = plan_->flows[index];
     json urls = json::array();

@@ -62,7 +62,7 @@ class FlowRole {
   [[nodiscard]] FlowOutlets& outlets() { return outlets_; }
   [[nodiscard]] const std::shared_ptr<const MetricsSpec>& metrics_spec() const { return metrics_spec_; }
   void write_metrics(MetricText& text);
-  [[nodiscard]] nlohmann::json describe_flows() const;
+  [[nodiscard]] nlohmann::json describe_flows();
   [[nodiscard]] nlohmann::json describe_files() const { return lunar::describe_files(sources_); }
   [[nodiscard]] nlohmann::json describe_quotas() const;
 

@@ -64,19 +64,28 @@ void Message::set_body(std::string text) {
   body_changed = true;
 }
 
-void Message::own_fields() {
+void Message::own_texts(std::span<std::string_view* const> others) {
   size_t bytes = 0;
   for (const HeaderField& field : fields) bytes += field.name.size() + field.value.size();
+  for (const std::string_view* text : others) bytes += text->size();
   std::string joined;
-  joined.reserve(bytes);
+  joined.reserve(std::max<size_t>(bytes, 16));  // never inside the object, which moves
   for (const HeaderField& field : fields) joined.append(field.name).append(field.value);
-  std::string_view rest = keep(std::move(joined));
+  for (const std::string_view* text : others) joined.append(*text);
+  // Of a message that was changed since, texts may lie in what it owned before.
+  if (!joined_.empty()) keep(std::move(joined_));
+  joined_ = std::move(joined);
+  std::string_view rest = joined_;
+  auto point_into = [&rest](std::string_view& text) {
+    const size_t size = text.size();
+    text = rest.substr(0, size);
+    rest.remove_prefix(size);
+  };
   for (HeaderField& field : fields) {
-    field.name = rest.substr(0, field.name.size());
-    rest.remove_prefix(field.name.size());
-    field.value = rest.substr(0, field.value.size());
-    rest.remove_prefix(field.value.size());
+    point_into(field.name);
+    point_into(field.value);
   }
+  for (std::string_view* text : others) point_into(*text);
 }
 
 void Message::copy_from(const Message& original) {
@@ -117,17 +126,7 @@ std::unique_ptr<Response> clone(const Response& original) {
   return out;
 }
 
-void Request::own() {
-  own_fields();
-  const std::array texts{&id, &sequence_id, &method, &host, &path, &query, &consumer_tag};
-  std::string joined;
-  for (const std::string_view* text : texts) joined.append(*text);
-  std::string_view rest = keep(std::move(joined));
-  for (std::string_view* text : texts) {
-    *text = rest.substr(0, text->size());
-    rest.remove_prefix(text->size());
-  }
-}
+void Request::own() { own_texts(std::array{&id, &sequence_id, &method, &host, &path, &query, &consumer_tag}); }
 
 std::string Request::url() const {
   std::string out = host.find(':') == std::string_view::npos ? std::string(host) : "[" + std::string(host) + "]";

@@ -3,9 +3,10 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
+#include <forward_list>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -47,14 +48,16 @@ struct Message {
   void set_body(std::string text);
 
   // Text that lives as long as the message.
-  std::string_view keep(std::string text) { return texts_.emplace_back(std::move(text)); }
+  std::string_view keep(std::string text) { return texts_.emplace_front(std::move(text)); }
 
  protected:
-  void own_fields();
+  // The fields, and `others` beside them.
+  void own_texts(std::span<std::string_view* const> others);
   void copy_from(const Message& original);
 
  private:
-  std::deque<std::string> texts_;
+  std::string joined_;  // by own_texts()
+  std::forward_list<std::string> texts_;
 };
 
 // Who made the call, where that is known; missing members are unknown.
@@ -96,7 +99,7 @@ struct Response : Message {
   bool from_provider = true;        // not an early response
   std::optional<TokenUsage> usage;  // from a complete body or the last record of an event stream
 
-  void own() { own_fields(); }
+  void own() { own_texts({}); }
 
  private:
   friend std::unique_ptr<Response> clone(const Response& original);

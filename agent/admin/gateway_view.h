@@ -86,7 +86,7 @@ class GatewayView {
   // Passed on to the supervisor.
   virtual Result<> request_configuration(const ConfigurationRequest& request, ConfigurationAnswered done) = 0;
   [[nodiscard]] virtual nlohmann::json loaded_files() const = 0;  // [{"type","file_name","content","md5"}], masked
-  [[nodiscard]] virtual nlohmann::json flows() const = 0;         // {"flows","skipped"}
+  [[nodiscard]] virtual nlohmann::json flows() = 0;               // {"flows","skipped"}
   [[nodiscard]] virtual nlohmann::json quotas() const = 0;        // {"quotas"}
   [[nodiscard]] virtual std::string discovery() = 0;              // JSON text
   virtual void write_metrics(MetricText& text) = 0;               // of flows, behind those of the gateway

@@ -33,7 +33,9 @@ std::vector<std::string> child_environment() {
       "PATH=",        "LANG=",          "LC_",           "TZ=",           "JOURNAL_STREAM=", "RES_OPTIONS=",
       "LOCALDOMAIN=", "SSL_CERT_FILE=", "SSL_CERT_DIR=", "ASAN_OPTIONS=", "UBSAN_OPTIONS=",  "TSAN_OPTIONS=",
       "LSAN_OPTIONS="};
-  std::vector<std::string> environment;
+  // A turn of the loop frees what a whole batch of requests allocated; the thread's cache, which holds 7 blocks of a
+  // size otherwise, keeps all of it (glibc 2.26).
+  std::vector<std::string> environment{"GLIBC_TUNABLES=glibc.malloc.tcache_count=512"};
   for (char** entry = environ; *entry != nullptr; ++entry) {
     const std::string_view text = *entry;
     for (const std::string_view prefix : kept) {

@@ -172,20 +172,26 @@ void Exchange::begin_response(const http::ResponseHead& head) {
 }
 
 Exchange::State Exchange::forward_head(http::ResponseHead& head, std::string_view bytes) {
-  uring::Stream& upstream = *session_.upstream;
   begin_response(head);
   bool shutting_down = session_.worker.phase() == Phase::shutting_down;
   auto head_size = static_cast<uint32_t>(head.size);
-  auto step = response_.scan(bytes.substr(head_size));
-  auto body_size = static_cast<uint32_t>(step.consumed);
   if (head.has_lunar || shutting_down || request_.explicit_mode) {
     session_.client->send(rewritten_head(head, bytes.substr(0, head_size)));
-    upstream.take(head_size).reset();
+    session_.upstream->take(head_size).reset();
     head_size = 0;
   }
+  return forward_with_body(head_size);
+}
+
+// What is there of the body goes out with the head before it.
+Exchange::State Exchange::forward_with_body(uint32_t head_size) {
+  uring::Stream& upstream = *session_.upstream;
+  progress_ = session_.worker.loop().now();
+  if (upstream.input() == nullptr) return State::going;
+  auto step = response_.scan(upstream.input()->view().substr(head_size));
+  auto body_size = static_cast<uint32_t>(step.consumed);
   if (!step.done) upstream.receive_in_bulk(response_.remaining() > bulk_threshold);
   if (head_size + body_size > 0) session_.client->send(upstream.take(head_size + body_size));
-  progress_ = session_.worker.loop().now();
   return step.malformed ? become_opaque(OpaqueReason::malformed) : State::going;
 }
 

@@ -35,7 +35,6 @@ struct Interception {
   bool copies_request = false, copies_response = false;
   std::string request_body, response_body;
   bool request_whole = true, response_whole = true;
-  bool head_taken = false;      // the final head has left the input; the flows say what the client gets instead
   bool holds_response = false;  // the body waits in response_body until release()
   // Sees payload and framing of a response as they go by; may be empty.
   std::function<void(std::string_view)> watches_response;
@@ -45,7 +44,7 @@ class Exchange {
  public:
   enum class State : uint8_t {
     going,
-    head,    // the final response's head lies in the worker's scratch and in the input: take_head() follows
+    head,    // the final response's head lies in the worker's scratch and in the input: begin_head() follows
     held,    // the response's body is complete, or longer than may be held: release() follows
     again,   // the client's connection is ready for its next request
     finish,  // deliver what is queued, then close in order
@@ -61,9 +60,12 @@ class Exchange {
 
   // Before begin(). `interception` outlives the exchange.
   void intercept(Interception& interception) { interception_ = &interception; }
-  // Takes the head that State::head told of out of the input, and gives its bytes.
-  [[nodiscard]] std::string take_head();
-  // What the client gets as head, in the form of HTTP/1. Then the body follows as it comes, or as it was held.
+  // Follows State::head. The head lies in the input until one of the next calls.
+  void begin_head();
+  void take_head();  // the body will be held
+  // The client gets the head as it came, which is `head`. Then the body follows as it comes, or as it was held.
+  void pass_head(std::string_view head);
+  // The same with another head, in the form of HTTP/1.
   void release(std::string_view head);
   // The same with another body; the provider's is not passed on.
   void replace(std::string_view head, std::string_view body);
@@ -96,7 +98,9 @@ class Exchange {
   [[nodiscard]] bool joined_head(std::string_view bytes);
   [[nodiscard]] uring::BufferRef copy_of(std::string_view bytes);
   void copy_request_body(std::string_view bytes);
+  [[nodiscard]] bool must_change_head() const;
   State forward_head(http::ResponseHead& head, std::string_view bytes);
+  State forward_with_body(uint32_t head_size);
   [[nodiscard]] uring::BufferRef rewritten_head(const http::ResponseHead& head, std::string_view bytes);
   State response_complete();
   State provider_gone();
@@ -121,6 +125,8 @@ class Exchange {
   bool response_keep_alive_ = false;
   bool close_client_ = false;
   bool response_ended_ = false;  // and was whole
+  uint32_t head_in_input_ = 0;   // bytes of a head that flows have not decided on
+  bool head_has_lunar_ = false;  // it has fields that are ours to say
   bool replaced_ = false;        // the client has all of another body; what is left of the provider's is dropped
 };
 

@@ -28,20 +28,19 @@ const MonotonicStopwatch stopwatch;
 }  // namespace
 
 FlowAttempt::FlowAttempt(Session& session, ConcernedFlows& concerned, Intake intake)
-    : session_(session), concerned_(concerned), intake_(std::move(intake)), state_(*session.worker.shared().flows) {
-  std::string_view bytes = intake_.head->view();
-  size_t head_size = std::min(http::find_head_end(bytes, 0), bytes.size());
-  head_ = bytes.substr(0, head_size);
-  body_ = bytes.substr(head_size);
+    : session_(session),
+      concerned_(concerned),
+      intake_(std::move(intake)),
+      state_(*session.worker.shared().flows),
+      first_(std::move(intake_.head)) {
   body_whole_ = intake_.request.body.done();
   framing_ = session_.worker.request_scratch().framing;
-  intake_.head.reset();
   const LunardConfig& config = session_.worker.config();
   concerned_.transaction.retry_timeout = config.flows.retry_timeout;
   intake_.request.draft.number = concerned_.transaction.id;
 }
 
-Instant FlowAttempt::now() const { return instant_at(session_.worker.loop().now()); }
+const Instant& FlowAttempt::now() const { return session_.worker.instant(); }
 
 TransactionId FlowAttempt::transaction_id() const {
   // An attempt holds slots of its own.
@@ -57,28 +56,55 @@ uring::Task<Served> FlowAttempt::run() {
   const BodyUse& use = concerned_.selection.body;
   if (use.hold_request && !body_whole_) co_await hold_request_body();
   settle_request_body(*concerned_.request);
-  const bool over_limit = body_.size() >= session_.worker.config().flows.body_limit + framing_allowance;
+  const bool over_limit = body().size() >= session_.worker.config().flows.body_limit + framing_allowance;
   if (use.hold_request && (body_whole_ || over_limit)) count_skipped_view(false, why_unseen(*concerned_.request));
-  if (use.keep_request) original_ = clone(*concerned_.request);
+  if (use.keep_request) {
+    put_aside();
+    original_ = clone(*concerned_.request);
+  }
   for (;;) {
     begin_execution();
-    Effect effect = co_await pursue(execution_->begin(now()));
+    Effect effect = execution_->begin(now());
+    if (!settle_at_once(effect)) effect = co_await pursue(std::move(effect));
     std::optional<Served> served;
-    if (!gone_) served = co_await act(std::move(effect));
+    if (!gone_)
+      served = std::holds_alternative<effect::Forward>(effect) ? co_await forward() : co_await act(std::move(effect));
     if (served) co_return *served;
+    const bool handed_over = !gone_;
     if (!gone_ && co_await wait_to_resend(resend_wait_)) continue;
-    end_execution({.complete = false, .answered = false});
-    intake_.request.draft.termination = Termination::client_abort;
-    hand_over_record(intake_.request.draft);
-    record_attempt(session_, intake_.request.draft);
-    session_.upstream.reset();
-    co_return Served{Exchange::State::reset, OpaqueReason::none};
+    co_return client_left(handed_over);
   }
 }
 
-// The request's body
+Served FlowAttempt::client_left(bool handed_over) {
+  end_execution({.complete = false, .answered = false});
+  intake_.request.draft.termination = Termination::client_abort;
+  if (!handed_over) hand_over_record(intake_.request.draft);
+  record_attempt(session_, intake_.request.draft);
+  session_.upstream.reset();
+  return {Exchange::State::reset, OpaqueReason::none};
+}
+
+// The request's bytes
+
+// Before a wait, and where they are needed again: buffers are few.
+void FlowAttempt::put_aside() {
+  if (first_ == nullptr) return;
+  head_ = head();
+  body_ = body();
+  first_.reset();
+}
+
+std::string_view FlowAttempt::head() const {
+  return first_ == nullptr ? head_ : first_->view().substr(0, first_->size() - intake_.body_bytes);
+}
+
+std::string_view FlowAttempt::body() const {
+  return first_ == nullptr ? body_ : first_->view().substr(first_->size() - intake_.body_bytes);
+}
 
 uring::Task<> FlowAttempt::hold_request_body() {
+  put_aside();
   uring::Stream& client = *session_.client;
   const size_t limit = session_.worker.config().flows.body_limit + framing_allowance;
   if (intake_.request.expect_continue) {
@@ -106,7 +132,7 @@ uring::Task<> FlowAttempt::hold_request_body() {
 
 void FlowAttempt::settle_request_body(lunar::Request& request) const {
   if (!body_whole_ || request.body) return;
-  set_body(request, framing_, body_, session_.worker.config().flows.body_limit);
+  set_body(request, framing_, body(), session_.worker.config().flows.body_limit);
 }
 
 // The engine and what it asks
@@ -125,12 +151,12 @@ void FlowAttempt::begin_execution() {
     intake_.request.draft.started = session_.worker.loop().now();
   }
   concerned_.selection.body = selection.body;
-  execution_ =
-      std::make_unique<Execution>(concerned_.active->plan, transaction, std::move(request), std::move(selection));
+  execution_.emplace(concerned_.active->plan, transaction, std::move(request), std::move(selection));
   execution_->notes().request_replayable = replayable();
   if (session_.worker.shared().flow_records != nullptr) execution_->measure(stopwatch);
   intake_.request.draft.flows.clear();
-  for (std::string_view name : execution_->flow_names()) intake_.request.draft.flows.append(name).append("\n");
+  for (const SelectedFlow& selected : execution_->selection().flows)
+    intake_.request.draft.flows.append(execution_->plan().flows[selected.flow].name).append("\n");
   begin_pass();
 }
 
@@ -145,7 +171,7 @@ bool FlowAttempt::replayable() const { return body_whole_ && execution_->request
 
 void FlowAttempt::count_skipped_view(bool response, std::string_view reason) {
   if (reason.empty()) return;
-  record_.emissions.emplace_back(emission::BodyViewSkipped{.response = response, .reason = std::string(reason)});
+  emissions_.emplace_back(emission::BodyViewSkipped{.response = response, .reason = std::string(reason)});
 }
 
 void FlowAttempt::drain() {
@@ -154,21 +180,39 @@ void FlowAttempt::drain() {
   for (const Emission& one : made)
     if (concerns_state(one)) state_.perform(*concerned_.active, one, transaction_id(), now());
   std::erase_if(made, concerns_state);
-  if (record_.emissions.empty()) {
-    record_.emissions.swap(made);
+  if (emissions_.empty()) {
+    emissions_.swap(made);
   } else {
-    std::ranges::move(made, std::back_inserter(record_.emissions));
+    std::ranges::move(made, std::back_inserter(emissions_));
   }
   made.clear();
 }
 
-// What is left for metrics and exporters, with the facts of the attempt.
+// What is left for metrics and exporters.
 void FlowAttempt::hand_over_record(const RecordDraft& draft) {
   FlowRecordQueue* queue = session_.worker.shared().flow_records;
-  if (queue == nullptr || execution_ == nullptr) return;
+  if (queue == nullptr || !execution_) return;
+  if (!emissions_.empty() || !stays_.empty()) {
+    FlowRecord record{.plan = concerned_.active->plan,
+                      .facts = describe_call(draft),
+                      .emissions = std::exchange(emissions_, {}),
+                      .stays = std::exchange(stays_, {})};
+    (void)queue->try_push(std::move(record));
+  }
+  const lunar::Request& request = execution_->request();
+  queue->count({.plan = concerned_.active->plan,
+                .method = request.method,
+                .host = request.host,
+                .consumer_tag = request.consumer_tag,
+                .replay = draft.attempt > 0,
+                .flows = execution_->begun(),
+                .steps = execution_->run_times()});
+}
+
+CallFacts FlowAttempt::describe_call(const RecordDraft& draft) const {
+  CallFacts facts;
   const lunar::Request& request = execution_->request();
   const MonotonicTime ended = session_.worker.loop().now();
-  CallFacts& facts = record_.facts;
   facts.method = request.method;
   facts.url = request.url();
   facts.host = request.host;
@@ -196,31 +240,32 @@ void FlowAttempt::hand_over_record(const RecordDraft& draft) {
     facts.timings.wait = *facts.provider_ms;
     facts.timings.receive = milliseconds(ended - provider_end);
   }
-  record_.plan = concerned_.active->plan;
-  for (const SelectedFlow& selected : execution_->selection().flows) record_.flows.push_back(selected.flow);
-  record_.steps = execution_->run_times();
-  (void)queue->try_push(std::exchange(record_, {}));
+  return facts;
+}
+
+// Most effects are answered at once, and need no coroutine.
+bool FlowAttempt::settle_at_once(Effect& effect) {
+  drain();
+  while (auto next = answer_at_once(effect)) {
+    effect = *std::move(next);
+    drain();
+  }
+  return !std::holds_alternative<effect::Enqueue>(effect) && !std::holds_alternative<effect::RunScript>(effect);
 }
 
 uring::Task<Effect> FlowAttempt::pursue(Effect effect) {
-  for (;;) {
-    drain();
-    if (auto next = answer_at_once(effect)) {
-      effect = *std::move(next);
-      continue;
-    }
+  while (!settle_at_once(effect)) {
     Reply reply;
     if (auto* place = std::get_if<effect::Enqueue>(&effect)) {
       reply = co_await wait_in_line(*place);
-    } else if (auto* script = std::get_if<effect::RunScript>(&effect)) {
-      reply = co_await run_script(*script);
     } else {
-      co_return effect;
+      reply = co_await run_script(std::get<effect::RunScript>(effect));
     }
-    if (gone_) co_return effect;
+    if (gone_) break;
     bool late = session_.worker.loop().now() >= processing_deadline_;
     effect = late ? execution_->time_out(now()) : execution_->resume(std::move(reply), now());
   }
+  co_return effect;
 }
 
 std::optional<Effect> FlowAttempt::answer_at_once(Effect& effect) {
@@ -239,10 +284,11 @@ uring::Task<Reply> FlowAttempt::wait_in_line(const effect::Enqueue& place) {
   auto answer = state_.enqueue(*concerned_.active, place, transaction_id(), session_.worker, now());
   if (auto* admitted = std::get_if<reply::Admitted>(&answer)) {
     if (admitted->admitted)
-      record_.stays.push_back(
+      stays_.push_back(
           {.instance = place.instance, .priority = place.priority, .group = place.group, .ttl = place.ttl});
     co_return *admitted;
   }
+  put_aside();
   const Ticket ticket = std::get<Ticket>(answer);
   session_.worker.await_ticket(ticket, &session_.waker);
   std::optional<Settled> settled = state_.outcome(ticket);
@@ -259,12 +305,12 @@ uring::Task<Reply> FlowAttempt::wait_in_line(const effect::Enqueue& place) {
   session_.worker.await_ticket(ticket, nullptr);
   if (!settled) state_.leave(ticket, now());
   if (settled) {
-    record_.stays.push_back({.instance = place.instance,
-                             .priority = place.priority,
-                             .group = place.group,
-                             .expired = settled->outcome == Settled::Outcome::expired,
-                             .waited = settled->waited,
-                             .ttl = place.ttl});
+    stays_.push_back({.instance = place.instance,
+                      .priority = place.priority,
+                      .group = place.group,
+                      .expired = settled->outcome == Settled::Outcome::expired,
+                      .waited = settled->waited,
+                      .ttl = place.ttl});
   }
   co_return reply::Admitted{.admitted = settled && settled->outcome == Settled::Outcome::admitted};
 }
@@ -274,6 +320,7 @@ uring::Task<Reply> FlowAttempt::run_script(const effect::RunScript& script) {
   reply::Scripted none;
   none.error = "no script host runs";
   if (link == nullptr || !link->alive()) co_return none;
+  put_aside();
   const uint64_t call = link->call(script, session_.waker);
   std::optional<reply::Scripted> reply = link->reply(call);
   while (!reply && !gone_) {
@@ -290,7 +337,6 @@ uring::Task<Reply> FlowAttempt::run_script(const effect::RunScript& script) {
 // What follows
 
 uring::Task<std::optional<Served>> FlowAttempt::act(Effect effect) {
-  if (std::holds_alternative<effect::Forward>(effect)) co_return co_await forward();
   if (std::holds_alternative<effect::Respond>(effect)) co_return co_await answer_with_flows();
   auto* refuse = std::get_if<effect::Refuse>(&effect);
   std::string flow = refuse == nullptr ? "" : refuse->flow;
@@ -302,7 +348,8 @@ uring::Task<std::optional<Served>> FlowAttempt::act(Effect effect) {
 
 uring::Task<std::optional<Served>> FlowAttempt::answer_with_flows() {
   begin_pass();
-  Effect effect = co_await pursue(execution_->respond_early(now()));
+  Effect effect = execution_->respond_early(now());
+  if (!settle_at_once(effect)) effect = co_await pursue(std::move(effect));
   if (gone_) co_return std::nullopt;
   if (auto* resend = std::get_if<effect::Resend>(&effect)) {
     resend_wait_ = resend->wait;
@@ -340,7 +387,7 @@ uring::Task<bool> FlowAttempt::wait_to_resend(Nanoseconds wait) {
 }
 
 void FlowAttempt::end_execution(AttemptEnd end) {
-  if (execution_ == nullptr) return;
+  if (!execution_) return;
   execution_->finish(end, now());
   drain();
 }

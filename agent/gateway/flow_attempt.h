@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "agent/gateway/flow_passage.h"
@@ -24,7 +25,6 @@ class FlowAttempt {
   // Of a response between its head and its end.
   struct Answering {
     Interception interception;
-    std::string head;  // as the provider sent it
     std::string reason;
     int minor_version = 1;
     http::BodyFraming framing;
@@ -36,11 +36,15 @@ class FlowAttempt {
   };
 
   [[nodiscard]] uring::Task<> hold_request_body();
+  void put_aside();
+  [[nodiscard]] std::string_view head() const;
+  [[nodiscard]] std::string_view body() const;
   void settle_request_body(lunar::Request& request) const;
   void note_kept_body(const Exchange& exchange, const Interception& kept);
   [[nodiscard]] bool replayable() const;  // the body is empty, or kept within flows.body_limit
   void begin_execution();
-  void begin_pass();  // from now on flows.processing_timeout runs
+  void begin_pass();                                  // from now on flows.processing_timeout runs
+  [[nodiscard]] bool settle_at_once(Effect& effect);  // false: pursue() has to wait for its reply
   [[nodiscard]] uring::Task<Effect> pursue(Effect effect);
   [[nodiscard]] std::optional<Effect> answer_at_once(Effect& effect);
   [[nodiscard]] uring::Task<Reply> wait_in_line(const effect::Enqueue& place);
@@ -50,11 +54,11 @@ class FlowAttempt {
   [[nodiscard]] uring::Task<bool> wait_to_resend(Nanoseconds wait);
 
   [[nodiscard]] uring::Task<std::optional<Served>> forward();
-  [[nodiscard]] uring::Task<bool> reach();
-  [[nodiscard]] uring::BufferRef outgoing(Request& request) const;
+  [[nodiscard]] bool must_be_reached() const;  // not yet known where it goes
+  [[nodiscard]] uring::Task<> reach();
+  [[nodiscard]] uring::BufferRef outgoing(Request& request);
   [[nodiscard]] uring::Task<Exchange::State> relay(Exchange& exchange, Answering& answering);
   [[nodiscard]] std::optional<MonotonicTime> sleep_until(const Exchange& exchange, Answering& answering) const;
-  [[nodiscard]] uring::Task<Exchange::State> rest(const Exchange& exchange, Answering& answering);
   [[nodiscard]] uring::Task<> response_head(Exchange& exchange, Answering& answering);
   [[nodiscard]] uring::Task<> response_pass(Exchange& exchange, Answering& answering);
   void deliver(Exchange& exchange, Answering& answering);
@@ -65,10 +69,12 @@ class FlowAttempt {
   void count_skipped_view(bool response, std::string_view reason);  // no reason: it was seen
   [[nodiscard]] Served end_exchange(Exchange& exchange, Answering& answering, Exchange::State state);
 
+  [[nodiscard]] Served client_left(bool handed_over);  // whether this attempt's record is on its way already
   void end_execution(AttemptEnd end);
   void drain();
   void hand_over_record(const RecordDraft& draft);
-  [[nodiscard]] Instant now() const;
+  [[nodiscard]] CallFacts describe_call(const RecordDraft& draft) const;
+  [[nodiscard]] const Instant& now() const;
   [[nodiscard]] bool client_gone() const;
   [[nodiscard]] TransactionId transaction_id() const;
 
@@ -76,13 +82,17 @@ class FlowAttempt {
   ConcernedFlows& concerned_;
   Intake intake_;
   FlowState& state_;
-  std::string head_;  // as it goes out where no flow changes it
-  std::string body_;  // what is there of the body, in its framing
+  // The head as it goes out where no flow changes it, and what is there of the body, in its framing: in the buffer in
+  // which they came, or in memory of our own.
+  uring::BufferRef first_;
+  std::string head_, body_;
   http::BodyFraming framing_;
   bool body_whole_ = false;
   std::unique_ptr<lunar::Request> original_;  // for attempts after the first
-  std::unique_ptr<Execution> execution_;
-  FlowRecord record_;  // of this attempt
+  std::string provider_head_;                 // as the provider sent it; responses borrow from it
+  std::optional<Execution> execution_;
+  std::vector<Emission> emissions_;  // of this attempt, for its record
+  std::vector<QueueStay> stays_;
   MonotonicTime processing_deadline_{};
   Nanoseconds resend_wait_{};
   bool gone_ = false;  // the client left, or the gateway ends

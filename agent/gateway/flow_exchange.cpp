@@ -21,60 +21,73 @@ std::string for_next_hop(std::string head, http::RequestHead& scratch) {
 
 // To the provider and back
 
-uring::Task<bool> FlowAttempt::reach() {
+bool FlowAttempt::must_be_reached() const {
+  return execution_->request().host_changed || intake_.request.explicit_mode;
+}
+
+uring::Task<> FlowAttempt::reach() {
   const lunar::Request& request = execution_->request();
   if (request.host_changed) {
     intake_.host = request.host;
     intake_.port = request.port;
   }
-  if (request.host_changed || intake_.request.explicit_mode) {
-    intake_.answer.reset();
-    co_await reach_provider(session_, intake_);
-    if (intake_.answer) co_return false;
-  }
-  co_return true;
+  intake_.answer.reset();
+  put_aside();
+  co_await reach_provider(session_, intake_);
 }
 
-uring::BufferRef FlowAttempt::outgoing(Request& request) const {
+uring::BufferRef FlowAttempt::outgoing(Request& request) {
   const lunar::Request& message = execution_->request();
-  std::string head = head_;
-  std::string_view body = body_;
+  const bool as_it_came = !message.head_changed && !message.body_changed;
+  if (as_it_came && first_ != nullptr) return std::move(first_);
+  std::string_view head = this->head();
+  std::string_view body = this->body();
+  std::string changed;
   if (message.body_changed) body = *message.body;
-  if (message.head_changed || message.body_changed) {
+  if (!as_it_came) {
     std::optional<uint64_t> length;
     if (message.body_changed) length = body.size();
-    head = write_request_head(message, request.context.http10 ? 0 : 1, length);
-    if (request.explicit_mode) head = for_next_hop(std::move(head), session_.worker.request_scratch());
+    changed = write_request_head(message, request.context.http10 ? 0 : 1, length);
+    if (request.explicit_mode) changed = for_next_hop(std::move(changed), session_.worker.request_scratch());
+    head = changed;
   }
   if (message.body_changed) request.body = http::BodyScanner();
   uring::BufferRef out = session_.worker.loop().buffers().sized(static_cast<uint32_t>(head.size() + body.size()));
   out->end = static_cast<uint32_t>(head.copy(out->memory, out->capacity));
   out->end += static_cast<uint32_t>(body.copy(out->memory + out->end, out->capacity - out->end));
+  first_.reset();
   return out;
 }
 
 uring::Task<std::optional<Served>> FlowAttempt::forward() {
-  if (!co_await reach()) {
+  if (must_be_reached()) co_await reach();
+  if (intake_.answer) {
     end_execution({.complete = false, .answered = false});
-    co_return refuse_request(session_, intake_);
+    const Served served = refuse_request(session_, intake_);
+    hand_over_record(intake_.request.draft);
+    co_return served;
   }
   if (!session_.obtain(intake_.request.destination, intake_.pooled_limit())) {
     end_execution({.complete = false, .answered = false});
+    hand_over_record(intake_.request.draft);
     co_return Served{Exchange::State::reset, OpaqueReason::none};
   }
   const BodyUse& use = concerned_.selection.body;
-  Request request = intake_.request;
+  Request request = use.keep_request ? intake_.request : std::move(intake_.request);
   Answering answering;
   answering.interception.limit = session_.worker.config().flows.body_limit + framing_allowance;
   answering.interception.copies_request = use.keep_request || use.copy_request;
-  answering.interception.request_body = body_;
+  answering.interception.request_body = body();
   uring::BufferRef first = outgoing(request);
   Exchange exchange(session_, std::move(request));
   exchange.intercept(answering.interception);
   exchange.begin(std::move(first));
   Exchange::State state = co_await relay(exchange, answering);
   if (answering.over) co_return *answering.over;
-  if (answering.resend || gone_) co_return std::nullopt;
+  if (answering.resend || gone_) {
+    intake_.request.draft = exchange.draft();
+    co_return std::nullopt;
+  }
   co_return end_exchange(exchange, answering, state);
 }
 
@@ -87,17 +100,14 @@ std::optional<MonotonicTime> FlowAttempt::sleep_until(const Exchange& exchange, 
   return std::nullopt;
 }
 
-uring::Task<Exchange::State> FlowAttempt::rest(const Exchange& exchange, Answering& answering) {
-  auto until = sleep_until(exchange, answering);
-  if (!until) co_return Exchange::State::held;
-  co_await session_.waker.wait(*until);
-  co_return Exchange::State::going;
-}
-
 uring::Task<Exchange::State> FlowAttempt::relay(Exchange& exchange, Answering& answering) {
   while (!answering.over && !answering.resend && !gone_) {
     Exchange::State state = exchange.step();
-    if (state == Exchange::State::going) state = co_await rest(exchange, answering);
+    if (state == Exchange::State::going) {
+      auto until = sleep_until(exchange, answering);
+      if (until) co_await session_.waker.wait(*until);
+      if (!until) state = Exchange::State::held;
+    }
     switch (state) {
       case Exchange::State::going:
         break;
@@ -118,14 +128,15 @@ uring::Task<Exchange::State> FlowAttempt::relay(Exchange& exchange, Answering& a
 
 uring::Task<> FlowAttempt::response_head(Exchange& exchange, Answering& answering) {
   const http::ResponseHead& head = session_.worker.response_scratch();
+  const std::string_view bytes = session_.upstream->input()->view().substr(0, head.size);
+  provider_head_ = bytes;
   auto response = std::make_unique<Response>();
-  borrow_response(head, *response);
-  response->own();
+  borrow_response(head, bytes, provider_head_, *response);
   response->time = now().wall;
   answering.reason = head.reason;
   answering.minor_version = head.minor_version;
   answering.framing = head.framing;
-  answering.head = exchange.take_head();
+  exchange.begin_head();
   const bool empty = answering.framing.kind == http::BodyFraming::Kind::none;
   if (empty) response->body = response->wire_body = std::string_view{};
   if (empty) response->size = 0;
@@ -143,6 +154,7 @@ uring::Task<> FlowAttempt::response_head(Exchange& exchange, Answering& answerin
         };
   }
   if (use.hold && !empty) {
+    exchange.take_head();
     answering.interception.holds_response = true;
     answering.hold_deadline = session_.worker.loop().now() + session_.worker.config().flows.body_wait;
     co_return;
@@ -189,12 +201,12 @@ void FlowAttempt::count_copied_request(const Interception& kept) {
 uring::Task<> FlowAttempt::response_pass(Exchange& exchange, Answering& answering) {
   note_kept_body(exchange, answering.interception);
   begin_pass();
-  Effect effect = co_await pursue(execution_->respond(std::move(answering.response), now()));
+  Effect effect = execution_->respond(std::move(answering.response), now());
+  if (!settle_at_once(effect)) effect = co_await pursue(std::move(effect));
   if (gone_) co_return;
   if (auto* resend = std::get_if<effect::Resend>(&effect)) {
     resend_wait_ = resend->wait;
     answering.resend = true;
-    intake_.request.draft = exchange.draft();
     session_.upstream.reset();
   } else if (auto* refuse = std::get_if<effect::Refuse>(&effect)) {
     std::string flow = refuse->flow;
@@ -211,9 +223,9 @@ uring::Task<> FlowAttempt::response_pass(Exchange& exchange, Answering& answerin
 
 void FlowAttempt::deliver(Exchange& exchange, Answering& answering) {
   const Response& response = *execution_->response();
-  if (!response.head_changed && !response.body_changed) return exchange.release(answering.head);
+  if (!response.head_changed && !response.body_changed) return exchange.pass_head(provider_head_);
   std::string_view reason = answering.reason;
-  std::string_view line = std::string_view(answering.head).substr(0, answering.head.find('\r'));
+  std::string_view line = std::string_view(provider_head_).substr(0, provider_head_.find('\r'));
   if (!line.contains(" " + std::to_string(response.status))) reason = {};
   std::optional<uint64_t> length;
   if (response.body_changed) length = response.body->size();

@@ -58,12 +58,24 @@ void borrow_request(const http::RequestHead& head, const RequestFacts& facts, lu
   out.query = mark == std::string_view::npos ? std::string_view{} : target.substr(mark + 1);
 }
 
-void borrow_response(const http::ResponseHead& head, Response& out) {
+void borrow_response(const http::ResponseHead& head, std::string_view bytes, std::string_view copy, Response& out) {
   borrow_fields(head.fields, out);
+  auto point_into_copy = [&](std::string_view& text) {
+    text = text.empty() ? text : copy.substr(static_cast<size_t>(text.data() - bytes.data()), text.size());
+  };
+  for (HeaderField& field : out.fields) {
+    point_into_copy(field.name);
+    point_into_copy(field.value);
+  }
   out.status = head.status;
 }
 
 void set_body(Message& message, http::BodyFraming framing, std::string_view bytes, size_t limit) {
+  if (framing.kind == http::BodyFraming::Kind::none) {
+    message.body = message.wire_body = std::string_view{};
+    message.size = 0;
+    return;
+  }
   std::string payload;
   http::PayloadReader(framing).read(bytes, payload);
   message.size = payload.size();

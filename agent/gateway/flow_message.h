@@ -22,7 +22,8 @@ struct RequestFacts {
 
 // `out` borrows from `head`: see Request::own(). Its method must be in upper case, as HTTP methods are.
 void borrow_request(const http::RequestHead& head, const RequestFacts& facts, lunar::Request& out);
-void borrow_response(const http::ResponseHead& head, Response& out);
+// `head` was parsed of `bytes`; `out` borrows from `copy`, which is the same text.
+void borrow_response(const http::ResponseHead& head, std::string_view bytes, std::string_view copy, Response& out);
 
 // A body that is there whole, in the framing in which it came: its payload, size and decoded view. Above `limit` the
 // views stay missing. `message` borrows nothing.

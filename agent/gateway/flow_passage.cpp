@@ -65,7 +65,11 @@ void identify(Session& session, const http::RequestHead& head, ConcernedFlows& o
   lunar::Request& request = *out.request;
   const std::string& prefix = session.worker.shared().request_id_prefix;
   std::string_view id = value_of(head, "x-lunar-req-id");
-  request.id = id.empty() ? request.keep(fmt::format("{}{:x}", prefix, out.transaction.id)) : id;
+  if (id.empty()) {
+    out.id_text = fmt::format("{}{:x}", prefix, out.transaction.id);
+    id = out.id_text;
+  }
+  request.id = id;
   std::string_view sequence = value_of(head, "x-lunar-sequence-id");
   request.sequence_id = sequence.empty() ? request.id : sequence;
   if (session.captured()) out.caller = session.worker.caller(*session.origin);
@@ -89,19 +93,17 @@ std::unique_ptr<ConcernedFlows> find_flows(Session& session) {
   place->facts.target = place->target.empty() ? head.target : std::string_view(place->target);
 
   std::string_view path = place->facts.target.substr(0, place->facts.target.find_first_of("?#"));
-  std::vector<uint32_t>& patterns = worker.selection_scratch().patterns;
-  patterns.clear();
-  active->plan->selector.find(place->host, place->facts.port, path, patterns);
-  if (patterns.empty()) return nullptr;
+  SelectionScratch& patterns = worker.selection_scratch();
+  if (!any_pattern(*active->plan, place->host, place->facts.port, path, patterns)) return nullptr;
 
   const uint64_t number = worker.next_request_number();
   auto out = std::make_unique<ConcernedFlows>(active, number * 0x9e3779b97f4a7c15ULL ^ worker.seed(), number);
   lunar::Request& request = *out->request;
   borrow_request(head, place->facts, request);
-  drop_internal_fields(request);
-  request.time = instant_at(worker.loop().now()).wall;
+  if (head.has_lunar) drop_internal_fields(request);
+  request.time = worker.instant().wall;
   identify(session, head, *out);
-  select(*active->plan, request, out->transaction.dice, worker.selection_scratch(), out->selection);
+  select_among(patterns, *active->plan, request, out->transaction.dice, out->selection);
   if (out->selection.empty()) return nullptr;
   request.own();
   return out;

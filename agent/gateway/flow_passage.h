@@ -6,13 +6,18 @@
 
 #include "agent/gateway/exchange.h"
 #include "agent/gateway/flow_state.h"
+#include "agent/uring/frame_pool.h"
 
 namespace lunar::gateway {
 
 // What was found of a request before its head left the input.
 struct ConcernedFlows {
+  static void* operator new(size_t bytes) { return uring::FramePool::allocate(bytes); }
+  static void operator delete(void* block, size_t bytes) noexcept { uring::FramePool::release(block, bytes); }
+
   std::shared_ptr<const ActivePlan> active;
   std::unique_ptr<lunar::Request> request;  // owns its texts
+  std::string id_text;                      // until it does
   std::shared_ptr<const lunar::Caller> caller;
   Transaction transaction;
   Selection selection;

@@ -1,4 +1,6 @@
 // How flows take part in an exchange: copies of bodies, and the head that goes out when they have said so.
+#include <utility>
+
 #include "agent/gateway/exchange.h"
 
 namespace lunar::gateway {
@@ -65,20 +67,34 @@ bool Exchange::response_whole() const {
          response_.complete_at_close();
 }
 
-std::string Exchange::take_head() {
+void Exchange::begin_head() {
   const http::ResponseHead& head = session_.worker.response_scratch();
   begin_response(head);
-  uring::BufferRef bytes = session_.upstream->take(static_cast<uint32_t>(head.size));
-  interception_->head_taken = true;
-  return std::string(bytes->view());
+  head_has_lunar_ = head.has_lunar;
+  head_in_input_ = static_cast<uint32_t>(head.size);
+}
+
+void Exchange::take_head() { session_.upstream->take(std::exchange(head_in_input_, 0)).reset(); }
+
+bool Exchange::must_change_head() const {
+  return head_has_lunar_ || session_.worker.phase() == Phase::shutting_down || request_.explicit_mode;
+}
+
+void Exchange::pass_head(std::string_view head) {
+  const bool watched = interception_->copies_response || interception_->watches_response;
+  if (head_in_input_ == 0 || watched || must_change_head()) return release(head);
+  // A body that is malformed shows again when its next bytes are looked at.
+  (void)forward_with_body(std::exchange(head_in_input_, 0));
 }
 
 void Exchange::release(std::string_view head) {
+  if (head_in_input_ > 0) take_head();
   http::ResponseHead& parsed = session_.worker.response_scratch();
-  if (http::parse_response_head(head, request_.context, parsed) != http::ParseState::complete) return;
-  bool shutting_down = session_.worker.phase() == Phase::shutting_down;
-  const bool rewritten = parsed.has_lunar || shutting_down || request_.explicit_mode;
-  head_ = rewritten ? rewritten_head(parsed, head) : copy_of(head);
+  if (must_change_head() && http::parse_response_head(head, request_.context, parsed) == http::ParseState::complete) {
+    head_ = rewritten_head(parsed, head);
+  } else {
+    head_ = copy_of(head);
+  }
   if (!interception_->holds_response) return;
   interception_->holds_response = false;
   send_bytes(interception_->response_body);

@@ -114,6 +114,7 @@ Intake take_captured(Session& session) {
   auto body = first_body_bytes(intake, client.input()->view().substr(head.size));
   // Chunks that are broken from the start go on as bytes: the exchange never sees an end of this body.
   if (!body) body = client.input()->size() - static_cast<uint32_t>(head.size);
+  intake.body_bytes = *body;
   settle_pooling(head, intake);
   intake.pooled = intake.pooled && !intake.request.body.malformed();
   if (head.has_lunar) {
@@ -158,6 +159,7 @@ Intake take_explicit(Session& session) {
     route.refuse(Refusal::malformed, "the chunked body");
     return refused_route(session, std::move(intake), route, head);
   }
+  intake.body_bytes = *body;
   settle_pooling(head, intake);
   http::RequestRewrite rewrite{.target = route.target, .host = route.authority, .extra = {}};
   std::string_view head_bytes = bytes.substr(0, head.size);

@@ -12,6 +12,7 @@ namespace lunar::gateway {
 struct Intake {
   Request request;
   uring::BufferRef head{nullptr, uring::BufferReturn{nullptr}};  // what goes out first
+  uint32_t body_bytes = 0;                                       // of these, at the end
   std::optional<Answer> answer;                                  // instead of an exchange
   bool pooled = true;                                            // may use a connection that served others before
   bool fresh = false;   // of those, only one that was used a moment ago: this request must not be sent twice

@@ -39,7 +39,6 @@ void FlowMetrics::set_plan(std::shared_ptr<const Plan> plan, std::shared_ptr<con
 }
 
 void FlowMetrics::add(const FlowRecord& record) {
-  system_.add(record);
   processors_.add(record);
   user_.add(record);
   for (const Emission& emission : record.emissions) count(*record.plan, emission);

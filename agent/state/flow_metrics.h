@@ -29,6 +29,7 @@ class FlowMetrics {
   // At start and after a reload. Values of series that are still defined stay. A null spec: no metrics.yaml.
   void set_plan(std::shared_ptr<const Plan> plan, std::shared_ptr<const MetricsSpec> spec);
 
+  void add(const FlowTallies& tallies) { system_.add(tallies); }
   void add(const FlowRecord& record);
   void add_har_bytes(const FlowRecord& record, uint32_t instance, size_t bytes);
   void count_reload(bool accepted) { ++reloads_[accepted ? "ok" : "refused"]; }

@@ -23,7 +23,7 @@ bool FlowRecordQueue::try_push(FlowRecord record) {
   bool first = false;
   {
     const std::lock_guard lock(mutex_);
-    if (records_.size() >= limits_.records) {
+    if (waiting_.records.size() >= limits_.records) {
       ++drops_.records;
       drops_.har_entries += entries;
       drops_.spans += count_of<emission::Span>(record);
@@ -35,19 +35,43 @@ bool FlowRecordQueue::try_push(FlowRecord record) {
     } else {
       har_entries_ += entries;
     }
-    first = records_.empty();
-    records_.push_back(std::move(record));
+    first = waiting_.records.empty();
+    waiting_.records.push_back(std::move(record));
   }
   if (first && wake_) wake_();
   return true;
 }
 
-std::vector<FlowRecord> FlowRecordQueue::take() {
-  std::vector<FlowRecord> taken;
+FlowTally& FlowRecordQueue::tally_of(const FlowRuns& runs) {
+  FlowTallies& tallies = waiting_.tallies;
+  const auto known = tallies.find(std::tuple(runs.plan.get(), runs.method, runs.host, runs.consumer_tag));
+  if (known != tallies.end()) return known->second;
+  const bool fits = tallies.size() < limits_.tallies;
+  auto text = [fits](std::string_view value) { return std::string(fits ? value : "other"); };
+  FlowTally& made = tallies[{runs.plan.get(), text(runs.method), text(runs.host), text(runs.consumer_tag)}];
+  made.plan = runs.plan;
+  return made;
+}
+
+void FlowRecordQueue::count(const FlowRuns& runs) {
   const std::lock_guard lock(mutex_);
-  taken.swap(records_);
+  FlowTally& tally = tally_of(runs);
+  if (!runs.replay && !runs.flows.empty()) ++tally.requests;
+  for (const SelectedFlow& selected : runs.flows) ++tally.flows[selected.flow].runs;
+  for (const RunTime& step : runs.steps) {
+    tally.flows[step.flow].spent += step.spent;
+    FlowTally::Use& use = tally.instances[step.instance];
+    ++use.runs;
+    use.spent += step.spent;
+  }
+}
+
+void FlowRecordQueue::take(Batch& out) {
+  out.records.clear();
+  out.tallies.clear();
+  const std::lock_guard lock(mutex_);
+  std::swap(out, waiting_);
   har_entries_ = 0;
-  return taken;
 }
 
 FlowRecordQueue::Drops FlowRecordQueue::drops() const {

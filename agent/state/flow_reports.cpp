@@ -16,12 +16,16 @@ void FlowReports::set_har_file(std::unique_ptr<HarFile> file) {
 }
 
 void FlowReports::set_trace_sender(std::unique_ptr<TraceSender> sender) {
-  if (traces_) spans_dropped_ += traces_->counts().dropped;
+  if (traces_) spans_dropped_ += traces_->counts().dropped + traces_->unsent();
   traces_ = std::move(sender);
 }
 
 void FlowReports::drain(SteadyTime now) {
-  for (FlowRecord& record : queue_.take()) take(record, now);
+  queue_.take(batch_);
+  metrics_.add(batch_.tallies);
+  for (FlowRecord& record : batch_.records) take(record, now);
+  batch_.records.clear();
+  batch_.tallies.clear();
 }
 
 namespace {

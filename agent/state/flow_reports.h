@@ -34,6 +34,7 @@ class FlowReports {
   void send(emission::Span span);
 
   FlowRecordQueue& queue_;
+  FlowRecordQueue::Batch batch_;
   FlowMetrics metrics_;
   std::unique_ptr<HarFile> har_;
   std::unique_ptr<TraceSender> traces_;

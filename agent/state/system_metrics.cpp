@@ -1,6 +1,7 @@
 #include "agent/state/system_metrics.h"
 
-#include <algorithm>
+#include <set>
+#include <unordered_set>
 
 #include "agent/state/metric_labels.h"
 
@@ -36,47 +37,41 @@ double SystemMetrics::Time::average_ms() const {
 
 void SystemMetrics::set_plan(std::shared_ptr<const Plan> plan) {
   plan_ = std::move(plan);
-  std::erase_if(flows_, [&](const auto& one) {
-    return std::ranges::find(plan_->flows, one.first, &Flow::name) == plan_->flows.end();
-  });
-  std::erase_if(processors_, [&](const auto& one) {
-    const auto same = [&](const Instance& instance) {
-      return instance.flow == one.first.first && instance.key == one.first.second;
+  std::unordered_set<std::string_view> flows;
+  for (const Flow& flow : plan_->flows) flows.insert(flow.name);
+  std::erase_if(flows_, [&](const auto& one) { return !flows.contains(one.first); });
+  std::set<std::pair<std::string_view, std::string_view>> processors;
+  for (const Instance& instance : plan_->instances) processors.emplace(instance.flow, instance.key);
+  std::erase_if(processors_, [&](const auto& one) { return !processors.contains(one.first); });
+}
+
+void SystemMetrics::add(const FlowTallies& tallies) {
+  for (const auto& [kind, tally] : tallies) {
+    const auto& [plan, method, host, consumer_tag] = kind;
+    auto labelled = [&](LabelSet labels) {
+      labels.add("http_method", method);
+      labels.add("host", host);
+      labels.add("consumer_tag", consumer_tag);
+      return labels;
     };
-    return std::ranges::none_of(plan_->instances, same);
-  });
-}
-
-void SystemMetrics::add(const FlowRecord& record) {
-  const CallFacts& facts = record.facts;
-  LabelSet call;
-  call.add("http_method", facts.method);
-  call.add("host", facts.host);
-  call.add("consumer_tag", facts.consumer_tag);
-  for (const Emission& emission : record.emissions) {
-    const auto* ran = std::get_if<emission::FlowRan>(&emission);
-    if (ran == nullptr) continue;
-    const std::string& name = record.plan->flows[ran->flow].name;
-    LabelSet labels;
-    labels.add("flow_name", name);
-    labels.add("http_method", facts.method);
-    labels.add("host", facts.host);
-    labels.add("consumer_tag", facts.consumer_tag);
-    ++invocations_.at(labels);
-    ++flows_[name].runs;
+    for (const auto& [flow, use] : tally.flows)
+      if (use.runs > 0) invocations_.at(labelled(labels_of(plan->flows[flow].name))) += static_cast<double>(use.runs);
+    if (tally.requests > 0) requests_.at(labelled({})) += static_cast<double>(tally.requests);
+    add_times(tally);
   }
-  // A replay is another attempt of one request.
-  if (!record.flows.empty() && facts.attempt == 0) ++requests_.at(call);
-  add_steps(record);
 }
 
-void SystemMetrics::add_steps(const FlowRecord& record) {
-  for (const RunTime& step : record.steps) {
-    const Instance& instance = record.plan->instances[step.instance];
-    flows_[record.plan->flows[step.flow].name].spent += step.spent;
+void SystemMetrics::add_times(const FlowTally& tally) {
+  for (const auto& [flow, use] : tally.flows) {
+    Time& time = flows_[tally.plan->flows[flow].name];
+    time.runs += use.runs;
+    time.spent += use.spent;
+  }
+  for (const auto& [index, use] : tally.instances) {
+    const Instance& instance = tally.plan->instances[index];
     Time& time = processors_[{instance.flow, instance.key}];
-    ++time.runs;
-    time.spent += step.spent;
+    time.runs += use.runs;
+    time.spent += use.spent;
   }
 }
 

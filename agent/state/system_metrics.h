@@ -17,7 +17,7 @@ class SystemMetrics {
  public:
   // What no longer is part of the plan goes, except for counters.
   void set_plan(std::shared_ptr<const Plan> plan);
-  void add(const FlowRecord& record);
+  void add(const FlowTallies& tallies);
   void write(MetricText& text, const MetricsSpec& spec) const;
   [[nodiscard]] uint64_t runs_of(std::string_view flow) const;  // request passes since the flow is loaded
 
@@ -29,7 +29,7 @@ class SystemMetrics {
   };
   using ProcessorKey = std::pair<std::string, std::string>;  // flow and key
 
-  void add_steps(const FlowRecord& record);
+  void add_times(const FlowTally& tally);
   void write_counts(MetricText& text, const MetricsSpec& spec) const;
   void write_times(MetricText& text, const MetricsSpec& spec) const;
 

@@ -31,6 +31,10 @@ TraceSender::TraceSender(EventLoop& loop, TraceSenderOptions options, Resolve re
   lookup_deadline_ = loop.timer([this] { attempt_at({}); });
 }
 
+TraceSender::~TraceSender() {
+  if (!idle()) log::warn("{} spans for {} were not sent in time and are lost", unsent(), options_.endpoint);
+}
+
 void TraceSender::add(emission::Span span) {
   if (!usable_ || waiting_.size() >= options_.buffer) {
     ++counts_.dropped;

@@ -43,11 +43,13 @@ class TraceSender {
   TraceSender(EventLoop& loop, TraceSenderOptions options, Resolve resolve);
   TraceSender(const TraceSender&) = delete;
   TraceSender& operator=(const TraceSender&) = delete;
+  ~TraceSender();  // what is unsent is lost, with a line in the log
 
   void add(emission::Span span);
   // What waits is sent now. On shutdown: run the loop until idle(), for as long as there is time.
   void flush();
-  [[nodiscard]] bool idle() const { return waiting_.empty() && in_flight_.empty(); }
+  [[nodiscard]] bool idle() const { return unsent() == 0; }
+  [[nodiscard]] size_t unsent() const { return waiting_.size() + in_flight_.size(); }
   [[nodiscard]] const Counts& counts() const { return counts_; }
 
  private:

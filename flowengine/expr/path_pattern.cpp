@@ -53,16 +53,21 @@ bool escape_is_normal(std::string_view text) {
   return upper && !is_unreserved(static_cast<char>(byte));
 }
 
+// Whether a segment begins here that is neither empty nor, perhaps, one of dots.
+bool segment_is_normal(std::string_view rest) {
+  if (rest.empty() || rest[0] == '/') return false;
+  if (rest[0] != '.') return true;
+  return rest.size() > 1 && rest[1] != '/' && rest[1] != '.';
+}
+
+// Every request comes here: each byte is looked at once.
 bool is_normal(std::string_view path) {
-  char before = '\0';
   for (size_t i = 0; i < path.size(); ++i) {
-    char c = path[i];
-    bool ends_segment = i + 1 == path.size() || path[i + 1] == '/';
-    bool suspect = before == '/' ? c == '/' || (c == '.' && (ends_segment || path[i + 1] == '.')) : false;
-    if (suspect || !is_plain(c) || (c == '%' && !escape_is_normal(path.substr(i)))) return false;
-    before = c;
+    const char c = path[i];
+    if (c == '/' ? !segment_is_normal(path.substr(i + 1)) : !is_plain(c)) return false;
+    if (c == '%' && !escape_is_normal(path.substr(i))) return false;
   }
-  return path.starts_with('/') && before != '/';
+  return path.starts_with('/');
 }
 
 ExpressionFault bad_url(size_t offset, std::string text) { return {offset, std::move(text), "bad-url"}; }

@@ -213,8 +213,14 @@ bool UrlPattern::matches(std::string_view host, uint16_t port, std::string_view 
   return (!exact_host || rest.empty()) && path_.matches(path);
 }
 
+bool UrlPattern::has_params() const {
+  return std::ranges::any_of(labels_, &PatternPiece::parameter) ||
+         std::ranges::any_of(path_.pieces(), &PatternPiece::parameter);
+}
+
 PathParams UrlPattern::params(std::string_view host, std::string_view path) const {
   PathParams out;
+  if (!has_params()) return out;
   bool from_left = host_kind_ == HostKind::trailing;
   for (size_t i = 0; i < labels_.size(); ++i) {
     const PatternPiece& piece = from_left ? labels_[i] : labels_[labels_.size() - 1 - i];

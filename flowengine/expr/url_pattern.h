@@ -54,6 +54,7 @@ class UrlPattern {
   [[nodiscard]] std::weak_ordering compare_specificity(const UrlPattern& other) const { return rank_ <=> other.rank_; }
 
  private:
+  [[nodiscard]] bool has_params() const;
   [[nodiscard]] std::optional<ExpressionFault> parse_host(std::string_view text, size_t offset);
   [[nodiscard]] std::optional<ExpressionFault> parse_labels(std::string_view name, size_t offset);
   [[nodiscard]] std::optional<ExpressionFault> parse_label(std::string_view label, size_t offset);

@@ -57,8 +57,6 @@ struct Filter {
   [[nodiscard]] bool has_response_side() const {
     return !response_headers.empty() || !response_expressions.empty() || !status.empty();
   }
-  // Whether this transaction belongs to the sample; `roll` is uniform in 0..1 and kept for the transaction.
-  [[nodiscard]] bool sampled(double roll) const { return sample_percentage == 0 || roll * 100 < sample_percentage; }
 };
 
 // Those of the flow that runs; none: an empty list.

@@ -190,9 +190,6 @@ struct ScriptFailed {
   uint32_t instance = 0;
   std::string text;
 };
-struct FlowRan {
-  uint32_t flow = 0;
-};
 struct BodyViewSkipped {
   bool response = false;
   std::string reason;
@@ -208,6 +205,6 @@ struct Shadowed {
 using Emission = std::variant<emission::AddToQuota, emission::ReleaseSlot, emission::LearnQuota, emission::WriteCache,
                               emission::CaptureHar, emission::Measure, emission::UserMetric,
                               emission::UserMetricSkipped, emission::Span, emission::ProcessorFailed,
-                              emission::ScriptFailed, emission::FlowRan, emission::BodyViewSkipped, emission::Shadowed>;
+                              emission::ScriptFailed, emission::BodyViewSkipped, emission::Shadowed>;
 
 }  // namespace lunar

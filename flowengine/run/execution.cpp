@@ -82,7 +82,7 @@ Effect Execution::resume(Reply reply, Instant now) {
   if (auto* admitted = std::get_if<reply::Admitted>(&reply)) {
     if (admitted->admitted) quotas_.acquired();
     if (!admitted->admitted && admitted->earliest) notes_.refusal = QuotaRefusal{*admitted->earliest, admitted->limit};
-    verdicts_[instance] = *admitted;
+    verdicts_.emplace_back(instance, *admitted);
   }
   Context here = context(current().flow, instance);
   auto effect = take(plan_->instances[instance].processor->resume(here, reply));
@@ -199,7 +199,7 @@ bool Execution::begin_flow() {
 }
 
 void Execution::begin_request_side(const Flow& flow) {
-  emissions_.emplace_back(emission::FlowRan{current().flow});
+  ++begun_;
   for (const Graph* graph : {&flow.request, &flow.response}) {
     for (const GraphNode& node : graph->nodes) {
       Context here = context(current().flow, node.instance);
@@ -302,7 +302,8 @@ std::optional<Effect> Execution::take_answer(outcome::Answer answer) {
 }
 
 std::optional<Effect> Execution::ask_quota(uint32_t node, std::optional<effect::Enqueue> place) {
-  if (auto known = verdicts_.find(running_->instance); known != verdicts_.end()) {
+  auto known = std::ranges::find(verdicts_, running_->instance, &std::pair<uint32_t, reply::Admitted>::first);
+  if (known != verdicts_.end()) {
     Reply again = known->second;
     Context here = context(current().flow, running_->instance);
     return take(plan_->instances[running_->instance].processor->resume(here, again));

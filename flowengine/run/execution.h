@@ -2,8 +2,9 @@
 // what the agent must do (an effect), and the agent comes back with the reply. `docs`: flowengine/README.md.
 #pragma once
 
-#include <map>
 #include <memory>
+#include <span>
+#include <utility>
 #include <vector>
 
 #include "flowengine/processors/processor.h"
@@ -71,12 +72,15 @@ class Execution {
   [[nodiscard]] const std::vector<RunTime>& run_times() const { return run_times_; }
 
   [[nodiscard]] Request& request() { return *request_; }
+  [[nodiscard]] const Request& request() const { return *request_; }
   [[nodiscard]] Response* response() { return response_.get(); }
   [[nodiscard]] View& view() { return view_; }
   [[nodiscard]] const Plan& plan() const { return *plan_; }
   [[nodiscard]] const Selection& selection() const { return selection_; }
   [[nodiscard]] AttemptNotes& notes() { return notes_; }
-  // Names of the flows that ran, in order.
+  // Those of the selection whose request side has begun, in order: an early answer leaves the others out.
+  [[nodiscard]] std::span<const SelectedFlow> begun() const { return std::span(selection_.flows).first(begun_); }
+  // Names of the flows that were selected, in order.
   [[nodiscard]] std::vector<std::string_view> flow_names() const;
   // Taken by the agent after every call above, and performed in order.
   [[nodiscard]] std::vector<Emission>& emissions() { return emissions_; }
@@ -117,11 +121,12 @@ class Execution {
   QuotaUse quotas_;
   AttemptNotes notes_;
   std::vector<Emission> emissions_;
-  std::map<uint32_t, reply::Admitted> verdicts_;  // by instance: counted once an attempt
+  std::vector<std::pair<uint32_t, reply::Admitted>> verdicts_;  // with the instance: counted once an attempt
 
   Phase phase_ = Phase::request;
   Instant now_;
   size_t position_ = 0;       // in the order of the pass: how many flows have begun
+  size_t begun_ = 0;          // of the selection, in the request pass
   std::vector<Frame> stack_;  // of the flow that runs
   uint32_t steps_ = 0;        // of the flow that runs, in this pass
   const GraphNode* running_ = nullptr;

@@ -34,12 +34,16 @@ class Matcher {
 
   [[nodiscard]] Match flow(const SelectedFlow& selected) {
     const Flow& flow = plan_.flows[selected.flow];
-    if (!flow.filter.sampled(dice_.kept_roll(flow.name))) return Match::no;
+    if (!sampled(flow.filter, flow.name)) return Match::no;
     return flow.filter.request(view_, request_, selected.params, body_);
+  }
+  // Whether this transaction belongs to the sample of what has that name.
+  [[nodiscard]] bool sampled(const Filter& filter, std::string_view name) {
+    return filter.sample_percentage == 0 || dice_.kept_roll(name) * 100 < filter.sample_percentage;
   }
   [[nodiscard]] Match quota(const SelectedQuota& selected) {
     const Filter& filter = plan_.quota_rules[selected.node].filter;
-    if (!filter.sampled(dice_.kept_roll(plan_.quotas.nodes[selected.node].id))) return Match::no;
+    if (!sampled(filter, plan_.quotas.nodes[selected.node].id)) return Match::no;
     return filter.request(view_, request_, selected.params, body_);
   }
 
@@ -58,14 +62,23 @@ bool needs_request_body(const Plan& plan, uint32_t node) {
 
 }  // namespace
 
+bool any_pattern(const Plan& plan, std::string_view host, uint16_t port, std::string_view path,
+                 SelectionScratch& scratch) {
+  scratch.patterns.clear();
+  plan.selector.find(host, port, path, scratch.patterns);
+  return !scratch.patterns.empty();
+}
+
 void select(const Plan& plan, const Request& request, Dice& dice, SelectionScratch& scratch, Selection& out) {
+  (void)any_pattern(plan, request.host, request.port, request.path, scratch);
+  select_among(scratch, plan, request, dice, out);
+}
+
+void select_among(const SelectionScratch& found, const Plan& plan, const Request& request, Dice& dice, Selection& out) {
   out.flows.clear();
   out.quotas.clear();
   out.body = {};
-  scratch.patterns.clear();
-  plan.selector.find(request.host, request.port, request.path, scratch.patterns);
-  if (scratch.patterns.empty()) return;
-  for (uint32_t pattern : scratch.patterns) {
+  for (uint32_t pattern : found.patterns) {
     const PatternOwner& owner = plan.owners[pattern];
     if (owner.quota) {
       note_quota(owner, pattern, out);

@@ -37,7 +37,13 @@ struct SelectionScratch {
   std::vector<uint32_t> patterns;
 };
 
+// Whether some pattern matches the URL, whatever the filters say: decides for most requests that no flow concerns them,
+// before there is a Request. What was found stays in `scratch` for select_among().
+[[nodiscard]] bool any_pattern(const Plan& plan, std::string_view host, uint16_t port, std::string_view path,
+                               SelectionScratch& scratch);
 // `out` is cleared first. A body that is not there yet counts as pending.
+void select_among(const SelectionScratch& found, const Plan& plan, const Request& request, Dice& dice, Selection& out);
+// Both steps.
 void select(const Plan& plan, const Request& request, Dice& dice, SelectionScratch& scratch, Selection& out);
 // Decides what was undecided, now that the body is there or will never be.
 void settle(const Plan& plan, const Request& request, Dice& dice, Selection& selection);

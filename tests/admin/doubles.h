@@ -28,7 +28,7 @@ struct GatewayDouble : GatewayView {
     return {};
   }
   [[nodiscard]] nlohmann::json loaded_files() const override { return {{{"type", "flow"}, {"file_name", "a.yaml"}}}; }
-  [[nodiscard]] nlohmann::json flows() const override { return {{"flows", nlohmann::json::array()}}; }
+  [[nodiscard]] nlohmann::json flows() override { return {{"flows", nlohmann::json::array()}}; }
   [[nodiscard]] nlohmann::json quotas() const override { return {{"quotas", nlohmann::json::array()}}; }
   [[nodiscard]] std::string discovery() override { return "{}"; }
   void write_metrics(MetricText& text) override { (void)text; }

@@ -72,3 +72,21 @@ flow:
   CHECK(client.receive(4) == "done");
   CHECK(provider.connections() == 2);
 }
+
+TEST_CASE(
+    "flows: what they made of a request whose provider cannot be reached is kept, with the status of our answer") {
+  FlowScene scene;
+  scene.flow(flow_with("Asked", "{url: \"127.0.0.1/*\"}",
+                       "{Count: {processor: UserDefinedMetrics, parameters: [{key: metric_name, value: asked}]}}",
+                       "[" + edge("start", "Count") + "]"));
+  Endpoint closed;
+  listen_on_loopback(closed).reset();
+  FlowGateway gateway(scene);
+  Wire client = gateway.client();
+  client.send(request_to(closed, "GET /"));
+  const Received answer = receive_message(client);
+  const FlowRecord record = gateway.next_record();
+  CHECK(emissions_of<emission::UserMetric>(record).size() == 1);
+  CHECK(record.facts.status > 500);
+  CHECK(answer.head.starts_with("HTTP/1.1 " + std::to_string(record.facts.status)));
+}

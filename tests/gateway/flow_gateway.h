@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <iterator>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -34,12 +35,17 @@ class FlowGateway {
   [[nodiscard]] Wire client() const { return proxy_.client(); }
   [[nodiscard]] gateway::Gateway& gateway() { return proxy_.gateway(); }
 
-  // What the flows of the next attempt that has ended left; waits up to 10 s.
+  // What the flows of the next attempt that has ended left; waits up to 10 s. An attempt that left nothing comes when
+  // no other is there.
   FlowRecord next_record() {
     REQUIRE(eventually([this] {
-      for (FlowRecord& one : records_.take()) taken_.push_back(std::move(one));
-      return !taken_.empty();
+      records_.take(batch_);
+      std::ranges::move(batch_.records, std::back_inserter(taken_));
+      for (const auto& [kind, tally] : batch_.tallies) ended_ += most_runs(tally);
+      return ended_ > 0;
     }));
+    --ended_;
+    if (taken_.empty()) return {};
     FlowRecord first = std::move(taken_.front());
     taken_.erase(taken_.begin());
     return first;
@@ -53,7 +59,15 @@ class FlowGateway {
   }
 
   FlowRecordQueue records_{[] {}};
+  static uint64_t most_runs(const FlowTally& tally) {
+    uint64_t most = 0;
+    for (const auto& [flow, use] : tally.flows) most = std::max(most, use.runs);
+    return most;
+  }
+
+  FlowRecordQueue::Batch batch_;
   std::vector<FlowRecord> taken_;
+  uint64_t ended_ = 0;  // attempts that next_record() has not told of
   ProxyGateway proxy_;
 };
 

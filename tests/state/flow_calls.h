@@ -96,18 +96,38 @@ inline uint32_t flow_of(const Plan& plan, std::string_view name) {
 }
 
 // What the flows of one call leave.
-inline FlowRecord run(const std::shared_ptr<const Plan>& plan, const std::string& method = "POST",
-                      HeaderList headers = {}) {
+struct FlowCall {
+  FlowRecord record;
+  std::vector<SelectedFlow> flows;
+  std::vector<RunTime> steps;
+
+  // As a worker does.
+  void hand_over(FlowRecordQueue& queue) const {
+    const CallFacts& facts = record.facts;
+    queue.count({.plan = record.plan,
+                 .method = facts.method,
+                 .host = facts.host,
+                 .consumer_tag = facts.consumer_tag,
+                 .replay = facts.attempt > 0,
+                 .flows = flows,
+                 .steps = steps});
+    if (!record.empty()) REQUIRE(queue.try_push(record));
+  }
+};
+
+inline FlowCall run(const std::shared_ptr<const Plan>& plan, const std::string& method = "POST",
+                    HeaderList headers = {}) {
   Simulation simulation(plan, start);
   simulation.send("call", {.method = method, .url = "https://api.example.com/v1", .headers = std::move(headers)});
   if (simulation.at_provider("call")) simulation.answer("call", {.status = 200, .body = "fine"});
-  FlowRecord record;
-  record.plan = plan;
-  record.facts = some_facts();
-  record.facts.method = method;
-  record.emissions = simulation.emissions();
-  for (const std::string& name : simulation.outcomes("call").flows) record.flows.push_back(flow_of(*plan, name));
-  return record;
+  FlowCall out;
+  out.record.plan = plan;
+  out.record.facts = some_facts();
+  out.record.facts.method = method;
+  out.record.emissions = simulation.emissions();
+  for (const std::string& name : simulation.outcomes("call").flows)
+    out.flows.push_back({.flow = flow_of(*plan, name), .params = {}});
+  return out;
 }
 
 // A record with the emissions that a test writes itself.
@@ -123,6 +143,14 @@ struct MetricsScene {
   explicit MetricsScene(std::shared_ptr<const Plan> with, std::shared_ptr<const MetricsSpec> spec = nullptr)
       : plan(std::move(with)) {
     metrics.set_plan(plan, std::move(spec));
+  }
+  void add(const FlowCall& call) {
+    FlowRecordQueue queue({});
+    FlowRecordQueue::Batch batch;
+    call.hand_over(queue);
+    queue.take(batch);
+    metrics.add(batch.tallies);
+    for (const FlowRecord& record : batch.records) metrics.add(record);
   }
   [[nodiscard]] MetricsPage page(const FlowGauges& now = {}) {
     return metrics_page([&](MetricText& text) { metrics.write(text, now); });

@@ -12,9 +12,9 @@ using namespace lunar;
 
 TEST_CASE("flow metrics: what flows emit is counted by the labels that were chosen") {
   MetricsScene scene(plan_of({everything()}));
-  scene.metrics.add(run(scene.plan, "POST", {{"tenant", "a"}}));
-  scene.metrics.add(run(scene.plan, "POST", {{"tenant", "b"}}));
-  scene.metrics.add(run(scene.plan, "GET"));
+  scene.add(run(scene.plan, "POST", {{"tenant", "a"}}));
+  scene.add(run(scene.plan, "POST", {{"tenant", "b"}}));
+  scene.add(run(scene.plan, "GET"));
   const MetricsPage page = scene.page();
   CHECK(page.value("active_flows", {R"(flow_name="Everything")"}) == 1);
   CHECK(page.value("flow_invocations_total",
@@ -33,15 +33,15 @@ TEST_CASE("flow metrics: what flows emit is counted by the labels that were chos
 
 TEST_CASE("flow metrics: a processor that is not measured has no series, one without labels has one") {
   MetricsScene off(plan_of({everything("{enabled: false, labels: [http_method]}")}));
-  off.metrics.add(run(off.plan));
-  off.metrics.add_har_bytes(run(off.plan), instance_of(*off.plan, "Record"), 100);
+  off.add(run(off.plan));
+  off.metrics.add_har_bytes(run(off.plan).record, instance_of(*off.plan, "Record"), 100);
   CHECK(off.page().text.find("lunar_filter") == std::string::npos);
   CHECK(off.page().text.find("lunar_har") == std::string::npos);
 
   MetricsScene bare(plan_of({everything("{enabled: true}")}));
-  bare.metrics.add(run(bare.plan, "POST"));
-  bare.metrics.add(run(bare.plan, "POST"));
-  bare.metrics.add_har_bytes(run(bare.plan), instance_of(*bare.plan, "Record"), 100);
+  bare.add(run(bare.plan, "POST"));
+  bare.add(run(bare.plan, "POST"));
+  bare.metrics.add_har_bytes(run(bare.plan).record, instance_of(*bare.plan, "Record"), 100);
   CHECK(bare.page().text.find("lunar_filter_processor_hit_count_total{gateway_id=\"gateway-x\"} 2\n") !=
         std::string::npos);
   CHECK(bare.page().value("lunar_har_collector_processor_aggregated_har_dump_size_bytes_total") == 100);
@@ -76,21 +76,21 @@ TEST_CASE("flow metrics: every meter has the name of the table") {
 
 TEST_CASE("flow metrics: a replay is another invocation, and no further request") {
   MetricsScene scene(plan_of({everything()}));
-  FlowRecord record = run(scene.plan);
-  scene.metrics.add(record);
-  record.facts.attempt = 1;
-  scene.metrics.add(record);
+  FlowCall call = run(scene.plan);
+  scene.add(call);
+  call.record.facts.attempt = 1;
+  scene.add(call);
   CHECK(scene.page().value("flow_invocations_total") == 2);
   CHECK(scene.page().value("requests_through_flows_total") == 1);
 }
 
 TEST_CASE("flow metrics: times are averages of runs") {
   MetricsScene scene(plan_of({everything()}));
-  FlowRecord record = run(scene.plan);
-  record.steps = {{0, instance_of(*scene.plan, "Split"), 2ms}, {0, instance_of(*scene.plan, "Span"), 500us}};
-  scene.metrics.add(record);
-  record.steps[0].spent = 4ms;
-  scene.metrics.add(record);
+  FlowCall call = run(scene.plan);
+  call.steps = {{0, instance_of(*scene.plan, "Split"), 2ms}, {0, instance_of(*scene.plan, "Span"), 500us}};
+  scene.add(call);
+  call.steps[0].spent = 4ms;
+  scene.add(call);
   const MetricsPage page = scene.page();
   CHECK(page.value("avg_processor_execution_time", {R"(flow_name="Everything",processor_key="Split")"}) == 3);
   CHECK(page.value("processor_invocation", {R"(processor_key="Split")"}) == 2);
@@ -99,7 +99,7 @@ TEST_CASE("flow metrics: times are averages of runs") {
 
 TEST_CASE("flow metrics: metrics.yaml chooses and describes the system metrics, and leaves the others") {
   MetricsScene scene(plan_of({everything()}), spec("system_metrics: [{name: flow_invocations, description: runs}]"));
-  scene.metrics.add(run(scene.plan));
+  scene.add(run(scene.plan));
   const MetricsPage page = scene.page();
   CHECK(page.text.find("# HELP flow_invocations_total runs\n") != std::string::npos);
   CHECK_FALSE(page.has("active_flows"));
@@ -163,7 +163,7 @@ flow:
   request: [{from: {stream: {name: s, at: start}}, to: {processor: {name: Teapot}}}]
   response: [{from: {processor: {name: Teapot}}, to: {stream: {name: s, at: end}}}]
 )"}));
-  scene.metrics.add(run(scene.plan));
+  scene.add(run(scene.plan));
   CHECK(scene.page().value("lunar_shadow_decisions_total", {R"(flow_name="Shadow")"}) == 1);
   CHECK(scene.page().value("flow_invocations_total", {R"(flow_name="Shadow")"}) == 1);
 }
@@ -209,9 +209,9 @@ TEST_CASE("flow metrics: a reload keeps what is still defined, and old records s
   const auto before = plan_of({everything(), metric_flow("Gone", "{key: metric_name, value: gone}"),
                                metric_flow("Kind", "{key: metric_name, value: kind}")});
   MetricsScene scene(before);
-  FlowRecord record = run(before);
-  record.steps = {{0, 0, 1ms}};
-  scene.metrics.add(record);
+  FlowCall call = run(before);
+  call.steps = {{0, 0, 1ms}};
+  scene.add(call);
   CHECK(scene.page().value("lunar_gone_total") == 1);
   CHECK(scene.page().value("active_flows") == 3);
 
@@ -225,8 +225,8 @@ TEST_CASE("flow metrics: a reload keeps what is still defined, and old records s
   CHECK_FALSE(page.has("lunar_kind_total"));
   CHECK(page.value("processor_invocation") == 1);
 
-  scene.metrics.add(record);
-  scene.metrics.add(run(after));
+  scene.add(call);
+  scene.add(run(after));
   page = scene.page();
   CHECK(page.value("lunar_spent_total") == 3);
   CHECK(page.value("lunar_kind") == 1);

@@ -24,14 +24,14 @@ TEST_CASE("flow reports: a record reaches metrics, HAR file and collector; witho
   FlowReports reports(queue);
   const auto plan = plan_of({everything()});
   reports.metrics().set_plan(plan, nullptr);
-  REQUIRE(queue.try_push(run(plan)));
+  run(plan).hand_over(queue);
   reports.drain(start.steady);
 
   reports.set_har_file(std::make_unique<HarFile>(HarFileOptions{.path = directory.file("har")}));
   reports.set_trace_sender(std::make_unique<TraceSender>(
       loop, TraceSenderOptions{.endpoint = "http://127.0.0.1:1/v1/traces", .flush_interval = 0ms},
       [&](const std::string&, uint16_t, const TraceSender::Resolved& done) { done({collector.at()}); }));
-  REQUIRE(queue.try_push(run(plan)));
+  run(plan).hand_over(queue);
   reports.drain(start.steady);
   REQUIRE(reports.har_file()->flush());
   run_until(loop, [&] { return reports.trace_sender()->idle(); });
@@ -49,6 +49,23 @@ TEST_CASE("flow reports: a record reaches metrics, HAR file and collector; witho
   CHECK(page.value("flow_invocations_total") == 2);
 }
 
+TEST_CASE("flow reports: spans that wait when the collector changes are lost, and counted") {
+  EventLoop loop = *EventLoop::create();
+  FlowRecordQueue queue({});
+  FlowReports reports(queue);
+  const auto plan = plan_of({everything()});
+  reports.metrics().set_plan(plan, nullptr);
+  reports.set_trace_sender(std::make_unique<TraceSender>(
+      loop, TraceSenderOptions{.endpoint = "http://127.0.0.1:1/v1/traces", .flush_interval = 1h},
+      [](const std::string&, uint16_t, const TraceSender::Resolved&) {}));
+  run(plan).hand_over(queue);
+  reports.drain(start.steady);
+  REQUIRE(reports.trace_sender()->unsent() == 1);
+  reports.set_trace_sender(nullptr);
+  const MetricsPage page = metrics_page([&](MetricText& text) { reports.write(text, {}); });
+  CHECK(page.value("lunar_exporter_dropped_total", {R"(exporter="trace")"}) == 1);
+}
+
 namespace {
 
 // Every series that there can be for a plan whose instance Split and flow Everything are those of everything().
@@ -56,8 +73,9 @@ MetricsPage full_page(const std::shared_ptr<const Plan>& plan) {
   FlowRecordQueue queue({});
   FlowReports reports(queue);
   reports.metrics().set_plan(plan, nullptr);
-  FlowRecord record = run(plan, "POST", {{"tenant", "odd \"\\\xff"}});
-  record.steps = {{0, 0, 1ms}};
+  FlowCall call = run(plan, "POST", {{"tenant", "odd \"\\\xff"}});
+  call.steps = {{0, 0, 1ms}};
+  FlowRecord& record = call.record;
   record.stays = {{.instance = instance_of(*plan, "Split"), .group = "g", .waited = 5ms, .ttl = 1s}};
   for (uint8_t meter = 0; meter <= static_cast<uint8_t>(emission::Meter::llm_tokens); ++meter)
     record.emissions.emplace_back(
@@ -67,7 +85,7 @@ MetricsPage full_page(const std::shared_ptr<const Plan>& plan) {
   record.emissions.emplace_back(emission::Shadowed{.flow = 0});
   record.emissions.emplace_back(emission::BodyViewSkipped{.reason = "x"});
   record.emissions.emplace_back(emission::UserMetricSkipped{.instance = 0});
-  REQUIRE(queue.try_push(std::move(record)));
+  call.hand_over(queue);
   reports.drain(start.steady);
   reports.metrics().count_reload(true);
   reports.metrics().count_store_failure("deny");
@@ -97,7 +115,7 @@ TEST_CASE("metrics page: none of our names is free for a metric of a flow") {
   const auto page_with = [](const std::string& metric) {
     MetricsScene scene(plan_of(
         {metric_flow("F", "{key: metric_name, value: " + metric + "}, {key: metric_type, value: up_down_counter}")}));
-    scene.metrics.add(run(scene.plan));
+    scene.add(run(scene.plan));
     return scene.page();
   };
   const MetricsPage honest = page_with("honest");

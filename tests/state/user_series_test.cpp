@@ -24,7 +24,7 @@ TEST_CASE("user metrics: each kind does with its samples what its name says") {
                   "{key: labels, value: [http_method, comm]}"),
   });
   MetricsScene scene(plan);
-  for (const char* number : {"5", "10", "-2.5", "none"}) scene.metrics.add(run(plan, "POST", {{"n", number}}));
+  for (const char* number : {"5", "10", "-2.5", "none"}) scene.add(run(plan, "POST", {{"n", number}}));
   const MetricsPage page = scene.page();
   CHECK(page.value("lunar_up_total") == 15);
   CHECK(page.value("lunar_both") == 12.5);
@@ -67,7 +67,7 @@ TEST_CASE("user metrics: names and labels of an operator never break the page") 
       metric_flow("F", "{key: metric_name, value: h_count}, {key: metric_type, value: gauge}"),
   });
   MetricsScene scene(plan);
-  scene.metrics.add(run(plan));
+  scene.add(run(plan));
   const MetricsPage page = scene.page();
   CHECK_FALSE(page.has("lunar_failsafe_state"));
   CHECK_FALSE(page.has("lunar_transaction_duration_milliseconds_sum"));
