@@ -32,6 +32,8 @@ using nlohmann::json;
 
 constexpr auto kStartLimit = 10s;
 constexpr auto kEndCheck = 10ms;  // how often a drain looks whether it is complete
+// A dead supervisor's hook may outlive its channel: what is redirected until then must find somebody who accepts.
+constexpr auto kHookLinger = 200ms;
 
 class GatewayRole : public admin::GatewayView {
  public:
@@ -95,7 +97,7 @@ class GatewayRole : public admin::GatewayView {
   bool draining_ = false;
   bool finishing_ = false;  // all sessions have ended, what they left is being written
   Fd adopting_;
-  EventLoop::Source channel_source_, adopt_source_, end_check_, grace_;
+  EventLoop::Source channel_source_, adopt_source_, end_check_, grace_, hook_gone_;
 };
 
 Result<> GatewayRole::start(ChannelMessage first) {
@@ -125,6 +127,7 @@ Result<> GatewayRole::start(ChannelMessage first) {
 
   end_check_ = loop_.timer([this] { check_ended(); });
   grace_ = loop_.timer([this] { gateway_->end(); });
+  hook_gone_ = loop_.timer([this] { gateway_->shut_down(); });
   channel_source_ = loop_.io(channel_.fd(), EPOLLIN, [this](uint32_t events) {
     if ((events & EPOLLOUT) != 0 && !channel_.flush()) log::debug("the supervisor does not listen");
     on_channel();
@@ -247,8 +250,8 @@ void GatewayRole::on_supervisor_gone() {
   channel_source_.reset();
   draining_ = true;
   admin_->close_listeners();
-  gateway_->shut_down();
-  end_after(gateway_->shared().start.config.shutdown_grace);
+  hook_gone_.fire_after(kHookLinger);
+  end_after(kHookLinger + gateway_->shared().start.config.shutdown_grace);
 }
 
 void GatewayRole::end_after(Nanoseconds grace) {
