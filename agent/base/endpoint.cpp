@@ -34,6 +34,7 @@ std::string IpAddress::text() const {
 }
 
 std::optional<IpAddress> IpAddress::parse(std::string_view text) {
+  if (text.contains('\0')) return std::nullopt;  // inet_pton() would look at what is before it alone
   std::string terminated(text);
   in_addr four{};
   if (inet_pton(AF_INET, terminated.c_str(), &four) == 1) return v4(four.s_addr);

@@ -34,6 +34,12 @@ TEST_CASE("address: the mapped and the plain form of one IPv4 host are equal") {
   CHECK_FALSE(IpAddress::parse("2001:db8::1")->is_v4());
 }
 
+TEST_CASE("address: nothing may follow it, not even a NUL") {
+  using namespace std::string_view_literals;
+  for (std::string_view text : {"198.18.0.1\0"sv, "198.18.0.1\0x"sv, "2001:db8::1\0x"sv, "198.18.0.1x"sv})
+    CHECK_FALSE(IpAddress::parse(text));
+}
+
 TEST_CASE("prefix: covers its range and nothing beside it") {
   auto range = Prefix::parse("198.18.0.0/15").value();
   CHECK(range.contains(IpAddress::parse("198.19.255.255").value()));
