@@ -28,6 +28,7 @@ HOMES = {
     r"openssl/.*": {"agent/net", "agent/admin", "flowengine"},
     r"duktape\.h": {"flowengine", "agent/script"},
     r"zlib\.h|zstd\.h|brotli/.*": {"agent/http"},
+    r"nghttp2/.*": {"agent/http"},
     r"re2/.*": {"agent/config", "flowengine"},
     r"yaml-cpp/.*": {"flowengine", "agent/config"},
     r"seccomp\.h": {"agent/failsafe", "agent/script"},
