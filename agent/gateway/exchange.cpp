@@ -272,8 +272,7 @@ Exchange::State Exchange::provider_gone() {
     return response_complete();
   }
   request_.draft.bytes_out = response_.data_bytes();
-  bool never_connected =
-      !session_.upstream_reused && upstream.error() != 0 && upstream.sent_bytes() == 0 && !response_started_;
+  const bool never_connected = upstream.error() != 0 && !upstream.was_connected();
   // A client that closes before any answer usually gave up, and the provider only followed.
   bool client_left = client_finished_ && !response_started_ && upstream.error() == 0;
   Termination termination = never_connected ? Termination::refused

@@ -18,10 +18,9 @@ Relayed never_connected(Session& session, bool timeout) {
 }
 
 uring::Task<Relayed> pump_until_over(Session& session, uring::Pump& pump) {
-  bool connected = session.upstream->sent_bytes() > 0;  // by the request whose answer came before its end
   for (;;) {
     uring::Pump::State state = pump.step();
-    connected = connected || (!session.upstream->connecting() && session.upstream->error() == 0);
+    const bool connected = session.upstream->was_connected();
     if (!connected && (session.upstream->error() != 0 || session.connect_overdue())) {
       co_return never_connected(session, session.upstream->error() == 0);
     }

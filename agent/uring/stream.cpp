@@ -51,6 +51,7 @@ StreamRef Stream::adopt(Loop& loop, Fd socket) {
 StreamRef Stream::connect(Loop& loop, Fd socket, const Endpoint& destination) {
   StreamRef stream(new (FramePool::allocate(sizeof(Stream))) Stream(loop, std::move(socket)));
   stream->connecting_ = true;
+  stream->was_connected_ = false;
   stream->transmit_.complete = &connected;
   auto& address = loop.ring().scratch<sockaddr_storage>();
   socklen_t length = destination.to(address);
@@ -71,6 +72,7 @@ void Stream::connected(Operation& operation, int32_t result, uint32_t) {
     self.fail(error);
     return;
   }
+  self.was_connected_ = true;
   self.receive_more();
   self.transmit_more();
   self.changed();

@@ -44,6 +44,7 @@ class Stream {
   }
 
   [[nodiscard]] bool connecting() const { return connecting_; }
+  [[nodiscard]] bool was_connected() const { return was_connected_; }  // at some time, whatever came of it
   [[nodiscard]] int error() const { return error_; }  // errno of the first failure in either direction, or 0
   [[nodiscard]] int fd() const { return socket_.get(); }
 
@@ -144,6 +145,7 @@ class Stream {
   bool bulk_ : 1 = false;
   bool ended_ : 1 = false;
   bool connecting_ : 1 = false;
+  bool was_connected_ : 1 = true;
   bool sending_ : 1 = false;
   bool wake_when_sent_ : 1 = false;
   bool finish_ : 1 = false;

@@ -14,7 +14,6 @@ import pytest
 
 from drill import LOAD, Load, announce, await_captured_traffic, felt, now
 from freeze import FrozenThread, threads
-from hook_links import links_of
 from world.deadline import wait_until
 
 # Beside the promise of the design: what scheduling on a busy machine of two cores may add.
@@ -99,22 +98,6 @@ def test_when_the_supervisor_is_killed_the_kernel_detaches_and_nothing_fails(rea
     assert fresh.worst_connect < DEADLINE_MS + NOISE_MS
     wait_until(lambda: not os.path.exists(f"/proc/{gateway}"), 10, "the gateway drains and ends")
     assert not lunard.cgroup.pids()
-
-
-def test_what_the_hook_still_redirects_when_the_supervisor_is_dead_is_served(ready, world, builds):
-    lunard = ready()
-    supervisor = lunard.supervisor_pid
-
-    def die_slowly():
-        links = links_of(supervisor)
-        os.kill(supervisor, signal.SIGKILL)
-        time.sleep(0.1)  # a process that dies on a busy machine closes its descriptors as late as that
-        for link in links:
-            os.close(link)
-
-    operations, began, _ = drill(world, builds, lunard, die_slowly, recovery=None)
-    fresh, _ = report("SIGKILL of the supervisor, whose hook goes 100 ms later", operations, began, None)
-    assert not fresh.failures
 
 
 def test_when_the_supervisor_crashes_nothing_fails(ready, world, builds):
