@@ -8,6 +8,7 @@ namespace {
 
 // Paths that part and meet again multiply: a flow with 60 of them in a row would walk for ages.
 constexpr uint32_t most_steps = 100'000;
+constexpr size_t usual_depth = 8;  // of a flow's graph
 
 }  // namespace
 
@@ -30,7 +31,8 @@ Execution::Execution(std::shared_ptr<const Plan> plan, Transaction& transaction,
       request_(std::move(request)),
       view_(*request_, nullptr),
       selection_(std::move(selection)),
-      quotas_(*plan_, *request_, view_) {
+      quotas_(*plan_, *request_, view_, memory_) {
+  stack_.reserve(usual_depth);
   settle(*plan_, *request_, transaction_.dice, selection_);
 }
 

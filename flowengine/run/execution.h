@@ -2,7 +2,10 @@
 // what the agent must do (an effect), and the agent comes back with the reply. `docs`: flowengine/README.md.
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <memory>
+#include <memory_resource>
 #include <span>
 #include <utility>
 #include <vector>
@@ -69,7 +72,7 @@ class Execution {
 
   // Before begin(); `stopwatch` outlives the execution.
   void measure(const Stopwatch& stopwatch) { stopwatch_ = &stopwatch; }
-  [[nodiscard]] const std::vector<RunTime>& run_times() const { return run_times_; }
+  [[nodiscard]] std::span<const RunTime> run_times() const { return run_times_; }
 
   [[nodiscard]] Request& request() { return *request_; }
   [[nodiscard]] const Request& request() const { return *request_; }
@@ -112,6 +115,10 @@ class Execution {
   [[nodiscard]] const SelectedFlow& current() const;
   void describe_shadow(std::string decision);
 
+  // What most attempts need for the small vectors below, without going to the heap for each.
+  alignas(std::max_align_t) std::array<std::byte, 1024> first_memory_;
+  std::pmr::monotonic_buffer_resource memory_{first_memory_.data(), first_memory_.size()};
+
   std::shared_ptr<const Plan> plan_;
   Transaction& transaction_;
   std::unique_ptr<Request> request_;
@@ -121,23 +128,24 @@ class Execution {
   QuotaUse quotas_;
   AttemptNotes notes_;
   std::vector<Emission> emissions_;
-  std::vector<std::pair<uint32_t, reply::Admitted>> verdicts_;  // with the instance: counted once an attempt
+  std::pmr::vector<std::pair<uint32_t, reply::Admitted>> verdicts_{&memory_};  // by instance: asked once an attempt
 
   Phase phase_ = Phase::request;
   Instant now_;
-  size_t position_ = 0;       // in the order of the pass: how many flows have begun
-  size_t begun_ = 0;          // of the selection, in the request pass
-  std::vector<Frame> stack_;  // of the flow that runs
-  uint32_t steps_ = 0;        // of the flow that runs, in this pass
+  size_t position_ = 0;                      // in the order of the pass: how many flows have begun
+  size_t begun_ = 0;                         // of the selection, in the request pass
+  std::pmr::vector<Frame> stack_{&memory_};  // of the flow that runs
+  uint32_t steps_ = 0;                       // of the flow that runs, in this pass
   const GraphNode* running_ = nullptr;
-  std::vector<uint32_t> responders_;     // positions in selection_ whose response side matches, in request order
+  std::pmr::vector<uint32_t> responders_{
+      &memory_};                         // positions in selection_ whose response side matches, in request order
   std::optional<uint32_t> answer_flow_;  // position in selection_ of the flow that answered
   uint32_t answer_instance_ = 0;
   int16_t answer_output_ = outcome::unnamed;
   std::unique_ptr<Shadow> shadow_;
   bool finished_ = false;
   const Stopwatch* stopwatch_ = nullptr;
-  std::vector<RunTime> run_times_;
+  std::pmr::vector<RunTime> run_times_{&memory_};
 };
 
 }  // namespace lunar

@@ -2,6 +2,7 @@
 // end (flows.md §8.4 to §8.7).
 #pragma once
 
+#include <memory_resource>
 #include <string>
 #include <vector>
 
@@ -12,7 +13,9 @@ namespace lunar {
 
 class QuotaUse {
  public:
-  QuotaUse(const Plan& plan, const Request& request, View& view) : plan_(plan), request_(request), view_(view) {}
+  // All of it outlives the object.
+  QuotaUse(const Plan& plan, const Request& request, View& view, std::pmr::memory_resource& memory)
+      : plan_(plan), request_(request), view_(view), claims_(&memory), touched_(&memory) {}
 
   // The claims of nodes that nobody references, one chain after the other; empty when none is left.
   [[nodiscard]] std::span<Claim> next_automatic(const Selection& selection);
@@ -46,8 +49,8 @@ class QuotaUse {
   const Plan& plan_;
   const Request& request_;
   View& view_;
-  std::vector<Claim> claims_;
-  std::vector<Touched> touched_;
+  std::pmr::vector<Claim> claims_;
+  std::pmr::vector<Touched> touched_;
   size_t next_ = 0;  // in the selection's quotas
 };
 
