@@ -1,13 +1,20 @@
-// What the figures of the bench rest on: quantiles that are right, and a generator that notices a wrong byte.
+// What the figures of the bench rest on: quantiles that are right, and a generator that notices a wrong byte or a wrong
+// server.
 #include <arpa/inet.h>
 #include <doctest/doctest.h>
+#include <fcntl.h>
 #include <sys/socket.h>
 
 #include <string>
+#include <utility>
 
+#include "tests/bench/peer/channel.h"
 #include "tests/bench/peer/client.h"
 #include "tests/bench/peer/histogram.h"
+#include "tests/bench/peer/tls.h"
 #include "tests/bench/peer/wire.h"
+#include "tests/config/temporary_dir.h"
+#include "tests/net/certificates.h"
 
 using namespace lunar;
 using namespace lunar::bench;
@@ -80,7 +87,9 @@ struct Heard final : ClientOwner {
 
 // One client that is connected to this test, which answers as it likes.
 struct Conversation {
-  Conversation() {
+  // Null: in clear, and the request was read.
+  explicit Conversation(const TlsContext* tls = nullptr)
+      : context{reactor, pattern, request, 1024, scratch, next_number, tls} {
     sockaddr_in any{};
     any.sin_family = AF_INET;
     any.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -93,6 +102,7 @@ struct Conversation {
     client.request({});
     server.reset(accept(listener.get(), nullptr, nullptr));
     REQUIRE(server);
+    if (tls != nullptr) return;
     char bytes[1024];
     REQUIRE(recv(server.get(), bytes, sizeof bytes, 0) > 0);  // an unread request would turn the end into a reset
   }
@@ -113,7 +123,7 @@ struct Conversation {
   Request request{1024, Ending::keep_alive};
   std::string scratch = std::string(65536, '\0');
   uint64_t next_number = 1;
-  ClientContext context{reactor, pattern, request, 1024, scratch, next_number};
+  ClientContext context;
   Heard heard;
   Client client{context, heard};
   Fd server;
@@ -176,4 +186,98 @@ TEST_CASE("client: notices an end inside the answer, and bears one behind it") {
   whole.reactor.poll(std::chrono::seconds(1));
   CHECK(whole.heard.ends == 1);
   CHECK(whole.heard.fault.empty());
+}
+
+namespace {
+
+// An origin that has a certificate of `host` by one authority, and a client that expects what it is told.
+struct SecretConversation {
+  explicit SecretConversation(const std::string& host, bool of_the_right_authority = true)
+      : origin(TlsIdentity{identity_of(host)}),
+        trust(TlsTrust{of_the_right_authority ? authority_file(right) : authority_file(other), "api.example.com"}) {
+    REQUIRE(fcntl(conversation.server.get(), F_SETFL, O_NONBLOCK) == 0);
+    server.open(std::move(conversation.server), &origin);
+  }
+
+  // Both sides as far as they get; what the server has read.
+  std::string proceed() {
+    std::string read(1024, '\0');
+    for (int turn = 0; turn < 20; ++turn) {
+      const ssize_t count = server.receive(read);
+      if (count > 0) return read.substr(0, static_cast<size_t>(count));
+      if (count == 0 || errno != EAGAIN) return {};
+      conversation.reactor.poll(std::chrono::milliseconds(100));
+    }
+    return {};
+  }
+
+  std::string identity_of(const std::string& host) {
+    const test::Issued leaf = test::issue({.common_name = host, .alternative_names = "DNS:" + host}, &right);
+    return files.write("identity.pem", leaf.certificate_pem() + leaf.key_pem());
+  }
+  std::string authority_file(const test::Issued& authority) {
+    return files.write("authority.pem", authority.certificate_pem());
+  }
+
+  test::TemporaryDir files;
+  test::Issued right = test::issue({.common_name = "right", .authority = true}, nullptr);
+  test::Issued other = test::issue({.common_name = "other", .authority = true}, nullptr);
+  TlsContext origin;
+  TlsContext trust;
+  Conversation conversation{&trust};
+  Channel server;
+};
+
+}  // namespace
+
+TEST_CASE("client: takes the right answer over TLS, whole and record by record") {
+  SecretConversation secret("api.example.com");
+  Conversation& open = secret.conversation;
+  REQUIRE(head_size(secret.proceed()) > 250);
+  CHECK(secret.origin.handshakes().all == 1);
+  CHECK(secret.origin.handshakes().resumed == 0);
+  CHECK(secret.trust.handshakes().all == 1);
+  const std::string text = open.right_answer();
+  for (size_t i = 0; i < text.size(); ++i) {
+    CHECK(open.heard.answers == 0);
+    REQUIRE(secret.server.send({&text[i], 1}) == 1);
+    open.reactor.poll(std::chrono::seconds(1));
+  }
+  CHECK(open.heard.answers == 1);
+  open.client.request({});
+  REQUIRE(head_size(secret.proceed()) > 250);
+  std::string second = open.right_answer();
+  second.replace(second.find("0000000001"), kNumberDigits, "0000000002");
+  REQUIRE(secret.server.send(second) == static_cast<ssize_t>(second.size()));
+  open.reactor.poll(std::chrono::seconds(1));
+  CHECK(open.heard.answers == 2);
+  CHECK(open.heard.fault.empty());
+}
+
+TEST_CASE("client: hears that a connection with TLS has ended behind its answer") {
+  SecretConversation secret("api.example.com");
+  REQUIRE(!secret.proceed().empty());
+  const std::string text = secret.conversation.right_answer();
+  REQUIRE(secret.server.send(text) == static_cast<ssize_t>(text.size()));
+  secret.server.close();
+  secret.conversation.reactor.poll(std::chrono::seconds(1));
+  CHECK(secret.conversation.heard.answers == 1);
+  CHECK(secret.conversation.heard.ends == 1);
+  CHECK(secret.conversation.heard.fault.empty());
+}
+
+TEST_CASE("client: bears no server of another authority or another name") {
+  for (bool right_authority : {true, false}) {
+    CAPTURE(right_authority);
+    SecretConversation secret(right_authority ? "www.example.com" : "api.example.com", right_authority);
+    CHECK(secret.proceed().empty());
+    CHECK(secret.conversation.heard.fault == "certificate verify failed");
+  }
+}
+
+TEST_CASE("tls: files that are of no use are refused by name") {
+  const test::TemporaryDir files;
+  const std::string empty = files.write("empty.pem", "");
+  CHECK_THROWS_WITH(TlsContext(TlsIdentity{empty}), doctest::Contains(empty.c_str()));
+  CHECK_THROWS_WITH(TlsContext(TlsTrust{empty, "api.example.com"}), doctest::Contains(empty.c_str()));
 }

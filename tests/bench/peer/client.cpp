@@ -5,7 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
+#include <utility>
 
 namespace lunar::bench {
 
@@ -15,19 +15,20 @@ constexpr int kLargestOnTheWire = 9000;
 }  // namespace
 
 void Client::open(const Endpoint& target) {
-  fd_.reset(socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  if (!fd_) die("socket");
+  Fd fd(socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (!fd) die("socket");
   int one = 1;
-  setsockopt(fd_.get(), IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+  setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
   sockaddr_storage where{};
   socklen_t length = target.to(where);
-  if (connect(fd_.get(), reinterpret_cast<sockaddr*>(&where), length) < 0 && errno != EINPROGRESS) {
+  if (connect(fd.get(), reinterpret_cast<sockaddr*>(&where), length) < 0 && errno != EINPROGRESS) {
     die("connect");
   }
   state_ = State::idle;
   waits_writable_ = false;
   carry_.clear();
-  context_.reactor.add(fd_.get(), kReading, *this);
+  context_.reactor.add(fd.get(), kReading, *this);
+  channel_.open(std::move(fd), context_.tls);
 }
 
 void Client::request(MonotonicTime scheduled) {
@@ -41,50 +42,56 @@ void Client::request(MonotonicTime scheduled) {
 // On one machine the handshake is usually over when connect() returns, so the first try mostly succeeds.
 void Client::send_request() {
   std::string_view text = context_.request.numbered(number_);
-  ssize_t sent = send(fd_.get(), text.data(), text.size(), MSG_NOSIGNAL);
+  ssize_t sent = channel_.send(text);
   if (sent < 0 && errno == EAGAIN) {
-    if (!waits_writable_) context_.reactor.modify(fd_.get(), kReading | EPOLLOUT, *this);
-    waits_writable_ = true;
+    watch_writable(!channel_.awaits_peer());
     return;
   }
   if (sent != static_cast<ssize_t>(text.size())) {
-    fail(sent < 0 ? std::strerror(errno) : "a request was taken in pieces");
+    fail(sent < 0 ? channel_.fault() : "a request was taken in pieces");
     return;
   }
   state_ = State::head;
-  if (waits_writable_) context_.reactor.modify(fd_.get(), kReading, *this);
-  waits_writable_ = false;
+  watch_writable(false);
+}
+
+void Client::watch_writable(bool on) {
+  if (on != waits_writable_) context_.reactor.modify(channel_.fd(), on ? kReading | EPOLLOUT : kReading, *this);
+  waits_writable_ = on;
 }
 
 void Client::ready(uint32_t events) {
-  if (!fd_) return;
-  if (state_ == State::sending && events & EPOLLOUT && !(events & EPOLLERR)) {
+  if (!is_open()) return;
+  if (state_ == State::sending && (events & EPOLLOUT || channel_.awaits_peer()) && !(events & EPOLLERR)) {
     send_request();
     return;
   }
-  receive();
+  while (receive() && channel_.holds_input()) {
+  }
   // The end came along with the answer: no second look is needed to know it.
-  if (fd_ && state_ == State::idle && events & EPOLLRDHUP) {
-    fd_.reset();
+  if (is_open() && state_ == State::idle && events & EPOLLRDHUP) {
+    close();
     owner_.closed(*this);
   }
 }
 
-void Client::receive() {
-  ssize_t count = recv(fd_.get(), context_.scratch.data(), context_.scratch.size(), 0);
+// False when nothing came.
+bool Client::receive() {
+  ssize_t count = channel_.receive(context_.scratch);
   if (count > 0) {
     take({context_.scratch.data(), static_cast<size_t>(count)});
-    return;
+    return true;
   }
-  if (count < 0 && errno == EAGAIN) return;
+  if (count < 0 && errno == EAGAIN) return false;
   if (count < 0) {
-    fail(std::strerror(errno));
+    fail(channel_.fault());
   } else if (state_ == State::idle) {
-    fd_.reset();
+    close();
     owner_.closed(*this);
   } else {
     fail("the connection ended before its answer");
   }
+  return false;
 }
 
 void Client::take(std::string_view bytes) {
@@ -143,7 +150,7 @@ bool Client::body_is_right(std::string_view bytes) const {
 }
 
 void Client::fail(const char* why) {
-  fd_.reset();
+  close();
   state_ = State::idle;
   owner_.failed(*this, why);
 }
@@ -151,7 +158,7 @@ void Client::fail(const char* why) {
 bool Client::runs_over_loopback() const {
   int segment = 0;
   socklen_t length = sizeof segment;
-  getsockopt(fd_.get(), IPPROTO_TCP, TCP_MAXSEG, &segment, &length);
+  getsockopt(channel_.fd(), IPPROTO_TCP, TCP_MAXSEG, &segment, &length);
   return segment > kLargestOnTheWire;
 }
 

@@ -6,7 +6,7 @@
 
 #include "agent/base/clock.h"
 #include "agent/base/endpoint.h"
-#include "agent/base/fd.h"
+#include "tests/bench/peer/channel.h"
 #include "tests/bench/peer/reactor.h"
 #include "tests/bench/peer/wire.h"
 
@@ -34,6 +34,7 @@ struct ClientContext {
   uint64_t body_size;
   std::string& scratch;
   uint64_t& next_number;
+  const TlsContext* tls = nullptr;  // null: connections in clear
 };
 
 class Client final : public Watcher {
@@ -42,10 +43,10 @@ class Client final : public Watcher {
 
   void open(const Endpoint& target);
   void request(MonotonicTime scheduled);
-  void close() { fd_.reset(); }
+  void close() { channel_.close(); }
   void ready(uint32_t events) override;
 
-  [[nodiscard]] bool is_open() const { return static_cast<bool>(fd_); }
+  [[nodiscard]] bool is_open() const { return channel_.is_open(); }
   [[nodiscard]] bool busy() const { return state_ != State::idle; }
   [[nodiscard]] MonotonicTime scheduled() const { return scheduled_; }
 
@@ -57,7 +58,8 @@ class Client final : public Watcher {
   enum class State : uint8_t { idle, sending, head, body };
 
   void send_request();
-  void receive();
+  void watch_writable(bool on);
+  bool receive();
   void take(std::string_view bytes);
   bool take_head(std::string_view& bytes);
   bool body_is_right(std::string_view bytes) const;
@@ -65,7 +67,7 @@ class Client final : public Watcher {
 
   const ClientContext& context_;
   ClientOwner& owner_;
-  Fd fd_;
+  Channel channel_;
   State state_ = State::idle;
   bool waits_writable_ = false;
   Number number_{};

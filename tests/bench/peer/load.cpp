@@ -28,8 +28,10 @@ double own_cpu_seconds() {
 Load::Load(Bench& bench, const Order& order, Ending ending)
     : bench_(bench),
       order_(order),
+      origin_(order.tls ? bench.tls_origin : bench.origin),
       request_(order.body_size, ending),
-      context_{bench.reactor, bench.pattern, request_, order.body_size, bench.scratch, bench.next_number},
+      tls_(order.tls ? std::make_unique<TlsContext>(*order.tls) : nullptr),
+      context_{bench.reactor, bench.pattern, request_, order.body_size, bench.scratch, bench.next_number, tls_.get()},
       gateway_clock_(order.gateway) {}
 
 void Load::answered(Client& client) {
@@ -78,10 +80,10 @@ void Load::raise(milliseconds patience) {
 
 void Load::raise_all_at_once() {
   raising_ = true;
-  bench_.origin.hold();
+  origin_.hold();
   MonotonicTime limit = monotonic_now() + kPatience;
-  while (bench_.origin.held() < order_.connections && figures_.errors == 0) {
-    size_t allowed = std::min<size_t>(order_.connections, bench_.origin.held() + kWave);
+  while (origin_.held() < order_.connections && figures_.errors == 0) {
+    size_t allowed = std::min<size_t>(order_.connections, origin_.held() + kWave);
     while (clients_.size() < allowed) {
       request(open_next(), {});
       limit = monotonic_now() + kPatience;
@@ -89,7 +91,7 @@ void Load::raise_all_at_once() {
     bench_.reactor.poll(milliseconds(100));
     if (monotonic_now() > limit) error("a request did not reach the origin");
   }
-  bench_.origin.release();
+  origin_.release();
   drain();
   raising_ = false;
   stopping_ = false;
@@ -104,6 +106,7 @@ void Load::serve_until(MonotonicTime end) {
 void Load::begin_window() {
   window_begin_ = monotonic_now();
   figures_.requests = answers_;
+  figures_.provider = origin_.handshakes();
   figures_.gateway_cpu = gateway_clock_.seconds();
   figures_.peer_cpu = own_cpu_seconds();
 }
@@ -111,6 +114,8 @@ void Load::begin_window() {
 void Load::end_window() {
   figures_.seconds = std::chrono::duration<double>(monotonic_now() - window_begin_).count();
   figures_.requests = answers_ - figures_.requests;
+  figures_.provider.all = origin_.handshakes().all - figures_.provider.all;
+  figures_.provider.resumed = origin_.handshakes().resumed - figures_.provider.resumed;
   figures_.gateway_cpu = gateway_clock_.seconds() - figures_.gateway_cpu;
   figures_.peer_cpu = own_cpu_seconds() - figures_.peer_cpu;
 }

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,7 @@ struct Bench {
   Reactor& reactor;
   const Pattern& pattern;
   Origin& origin;
+  Origin& tls_origin;
   std::string scratch = std::string(256UL << 10, '\0');
   uint64_t next_number = 1;
 };
@@ -29,7 +31,8 @@ struct Order {
   std::chrono::milliseconds warm_up{0};
   std::chrono::milliseconds measure{0};
   uint64_t body_size = 1024;
-  bool all_at_once = false;  // idle only: every connection has an unanswered request before the first answer
+  bool all_at_once = false;     // idle only: every connection has an unanswered request before the first answer
+  std::optional<TlsTrust> tls;  // none: generator and origin speak in clear
   std::vector<pid_t> gateway;
 };
 
@@ -41,6 +44,7 @@ struct Figures {
   double gateway_cpu = 0;  // seconds
   double peer_cpu = 0;
   unsigned redirected = 0;              // connections that run over loopback
+  Handshakes provider;                  // between gateway and origin
   uint64_t p50 = 0, p99 = 0, p999 = 0;  // nanoseconds, open loop only
 };
 
@@ -78,7 +82,9 @@ class Load : public ClientOwner {
  private:
   Client& open_next();
 
+  Origin& origin_;
   Request request_;
+  std::unique_ptr<TlsContext> tls_;
   ClientContext context_;
   CpuClock gateway_clock_;
   MonotonicTime window_begin_{};

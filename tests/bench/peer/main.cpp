@@ -57,6 +57,9 @@ Order parse_order(const json& text) {
   order.measure = std::chrono::milliseconds(text.value("measure_ms", 0));
   order.body_size = text.value("body_size", order.body_size);
   order.all_at_once = text.value("all_at_once", false);
+  if (auto tls = text.find("tls"); tls != text.end()) {
+    order.tls = TlsTrust{tls->at("authority").get<std::string>(), tls->at("host").get<std::string>()};
+  }
   order.gateway = text.value("gateway", order.gateway);
   return order;
 }
@@ -69,6 +72,8 @@ json report(const Figures& figures) {
           {"gateway_cpu", figures.gateway_cpu},
           {"peer_cpu", figures.peer_cpu},
           {"redirected", figures.redirected},
+          {"provider_handshakes", figures.provider.all},
+          {"provider_resumed", figures.provider.resumed},
           {"p50_ns", figures.p50},
           {"p99_ns", figures.p99},
           {"p999_ns", figures.p999}};
@@ -86,8 +91,9 @@ std::unique_ptr<Load> make_load(Bench& bench, const std::string& kind, const Ord
 // Until the last gateway's connections are gone: a ring of an ended process is taken down a good while later.
 json wait_for_silence(Bench& bench) {
   MonotonicTime limit = monotonic_now() + std::chrono::seconds(10);
-  while (bench.origin.open() > 0 && monotonic_now() < limit) bench.reactor.poll(std::chrono::milliseconds(100));
-  return {{"open", bench.origin.open()}};
+  auto open = [&bench] { return bench.origin.open() + bench.tls_origin.open(); };
+  while (open() > 0 && monotonic_now() < limit) bench.reactor.poll(std::chrono::milliseconds(100));
+  return {{"open", open()}};
 }
 
 // An idle load keeps its connections until it is released; every other one is over with its answer.
@@ -106,11 +112,20 @@ json obey(Bench& bench, std::unique_ptr<Load>& held, const json& text) {
   return answer;
 }
 
-int serve(const char* netns, const Endpoint& address) {
+struct Place {
+  const char* netns;
+  Endpoint clear;
+  Endpoint tls;
+  TlsIdentity identity;
+};
+
+int serve(const Place& place) {
   Reactor reactor;
   Pattern pattern;
-  Origin origin(reactor, pattern, netns, address);
-  Bench bench{reactor, pattern, origin};
+  TlsContext tls(place.identity);
+  Origin origin(reactor, pattern, place.netns, place.clear, nullptr);
+  Origin tls_origin(reactor, pattern, place.netns, place.tls, &tls);
+  Bench bench{reactor, pattern, origin, tls_origin};
   Orders orders(reactor);
   std::unique_ptr<Load> held;
   std::puts(R"({"ready": true})");
@@ -129,9 +144,11 @@ int serve(const char* netns, const Endpoint& address) {
 }  // namespace lunar::bench
 
 int main(int argc, char** argv) {
-  std::optional<lunar::Endpoint> address = argc == 3 ? lunar::Endpoint::parse(argv[2]) : std::nullopt;
-  if (!address) {
-    std::fputs("usage: bench_peer ORIGIN-NETNS-PATH ORIGIN-ADDRESS:PORT\n", stderr);
+  auto address = [&](int i) { return argc == 5 ? lunar::Endpoint::parse(argv[i]) : std::nullopt; };
+  std::optional<lunar::Endpoint> clear = address(2);
+  std::optional<lunar::Endpoint> tls = address(3);
+  if (!clear || !tls) {
+    std::fputs("usage: bench_peer ORIGIN-NETNS-PATH ADDRESS:PORT TLS-ADDRESS:PORT CERTIFICATE-AND-KEY\n", stderr);
     return 2;
   }
   signal(SIGPIPE, SIG_IGN);
@@ -140,7 +157,7 @@ int main(int argc, char** argv) {
   files.rlim_cur = files.rlim_max;
   setrlimit(RLIMIT_NOFILE, &files);
   try {
-    return lunar::bench::serve(argv[1], *address);
+    return lunar::bench::serve({argv[1], *clear, *tls, {argv[4]}});
   } catch (const std::exception& error) {
     std::fprintf(stderr, "bench_peer: %s\n", error.what());
     return 1;

@@ -8,6 +8,9 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <utility>
+
+#include "tests/bench/peer/channel.h"
 
 namespace lunar::bench {
 
@@ -41,23 +44,18 @@ class OriginConnection final : public Watcher {
   explicit OriginConnection(Origin& origin) : origin_(origin) {}
 
   void open(Fd fd) {
-    fd_ = std::move(fd);
-    origin_.reactor_.add(fd_.get(), kReading, *this);
+    origin_.reactor_.add(fd.get(), kReading, *this);
+    channel_.open(std::move(fd), origin_.tls_);
   }
 
   void ready(uint32_t events) override {
-    if (!fd_) return;
+    if (!channel_.is_open()) return;
     if (events & EPOLLOUT) {
       send_rest();
       return;
     }
-    ssize_t count = recv(fd_.get(), origin_.scratch_.data(), origin_.scratch_.size(), 0);
-    if (count < 0 && errno == EAGAIN) return;
-    if (count <= 0) {
-      close();
-      return;
+    while (receive() && channel_.holds_input()) {
     }
-    take({origin_.scratch_.data(), static_cast<size_t>(count)});
   }
 
   void answer() {
@@ -74,6 +72,14 @@ class OriginConnection final : public Watcher {
   }
 
  private:
+  // False when nothing came.
+  bool receive() {
+    ssize_t count = channel_.receive(origin_.scratch_);
+    if (count > 0) take({origin_.scratch_.data(), static_cast<size_t>(count)});
+    if (count == 0 || (count < 0 && errno != EAGAIN)) close();
+    return count > 0;
+  }
+
   void take(std::string_view bytes) {
     if (!carry_.empty()) bytes = carry_.append(bytes);
     size_t size = head_size(bytes);
@@ -101,7 +107,7 @@ class OriginConnection final : public Watcher {
       std::string_view next = text_;
       if (next.empty())
         next = {origin_.pattern_.at(body_at_), std::min<uint64_t>(Pattern::kSlice, body_end_ - body_at_)};
-      ssize_t sent = send(fd_.get(), next.data(), next.size(), MSG_NOSIGNAL);
+      ssize_t sent = channel_.send(next);
       if (sent < 0) {
         errno == EAGAIN ? wait_writable() : close();
         return;
@@ -109,7 +115,7 @@ class OriginConnection final : public Watcher {
       text_.empty() ? void(body_at_ += static_cast<uint64_t>(sent)) : text_.remove_prefix(static_cast<size_t>(sent));
     }
     carry_.clear();
-    if (writing_) origin_.reactor_.modify(fd_.get(), kReading, *this);
+    if (writing_) origin_.reactor_.modify(channel_.fd(), kReading, *this);
     writing_ = false;
     if (asked_.ending == Ending::close) close();
   }
@@ -120,13 +126,13 @@ class OriginConnection final : public Watcher {
       carry_.swap(rest);
       text_ = carry_;
     }
-    if (!writing_) origin_.reactor_.modify(fd_.get(), EPOLLOUT, *this);
+    if (!writing_) origin_.reactor_.modify(channel_.fd(), EPOLLOUT, *this);
     writing_ = true;
   }
 
   void close() {
     std::erase(origin_.held_, this);
-    fd_.reset();
+    channel_.close();
     carry_.clear();
     text_ = {};
     writing_ = false;
@@ -134,7 +140,7 @@ class OriginConnection final : public Watcher {
   }
 
   Origin& origin_;
-  Fd fd_;
+  Channel channel_;
   std::string carry_;  // a head in pieces, or the part of an answer that did not fit
   std::string_view text_;
   uint64_t body_at_ = 0;
@@ -143,8 +149,13 @@ class OriginConnection final : public Watcher {
   bool writing_ = false;
 };
 
-Origin::Origin(Reactor& reactor, const Pattern& pattern, const char* netns, const Endpoint& address)
-    : reactor_(reactor), pattern_(pattern), listener_(listen_in(netns, address)), scratch_(64UL << 10, '\0') {
+Origin::Origin(Reactor& reactor, const Pattern& pattern, const char* netns, const Endpoint& address,
+               const TlsContext* tls)
+    : reactor_(reactor),
+      pattern_(pattern),
+      tls_(tls),
+      listener_(listen_in(netns, address)),
+      scratch_(64UL << 10, '\0') {
   reactor_.add(listener_.get(), EPOLLIN, *this);
 }
 

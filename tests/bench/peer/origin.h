@@ -8,6 +8,7 @@
 #include "agent/base/endpoint.h"
 #include "agent/base/fd.h"
 #include "tests/bench/peer/reactor.h"
+#include "tests/bench/peer/tls.h"
 #include "tests/bench/peer/wire.h"
 
 namespace lunar::bench {
@@ -16,8 +17,8 @@ class OriginConnection;
 
 class Origin final : public Watcher {
  public:
-  // `netns` is the path of the namespace in which to listen.
-  Origin(Reactor& reactor, const Pattern& pattern, const char* netns, const Endpoint& address);
+  // `netns` is the path of the namespace in which to listen. `tls`: null for connections in clear.
+  Origin(Reactor& reactor, const Pattern& pattern, const char* netns, const Endpoint& address, const TlsContext* tls);
   ~Origin();
 
   void ready(uint32_t events) override;  // accepts
@@ -27,6 +28,7 @@ class Origin final : public Watcher {
   void release();
   [[nodiscard]] size_t held() const { return held_.size(); }
   [[nodiscard]] size_t open() const { return connections_.size() - free_.size(); }
+  [[nodiscard]] Handshakes handshakes() const { return tls_ == nullptr ? Handshakes{} : tls_->handshakes(); }
 
  private:
   friend class OriginConnection;
@@ -35,6 +37,7 @@ class Origin final : public Watcher {
 
   Reactor& reactor_;
   const Pattern& pattern_;
+  const TlsContext* tls_;
   Fd listener_;
   std::vector<std::unique_ptr<OriginConnection>> connections_;
   std::vector<OriginConnection*> free_;

@@ -9,7 +9,10 @@ import subprocess
 import sys
 import tempfile
 
+from . import certificates
+
 ORIGIN = "198.18.0.10:8080"
+TLS_ORIGIN = "198.18.0.10:443"
 CLIENT_LINK = "198.18.255.1"
 ORIGIN_LINK = "198.18.255.2"
 NICE = -20
@@ -61,6 +64,7 @@ class Arena:
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix=f"{self.name}-"))
         self._undo.callback(shutil.rmtree, self.directory, ignore_errors=True)
         self.directory.chmod(0o755)
+        self.certificates = certificates.Certificates(self.directory)
         for name in (self.name, self.origin_netns):
             run("ip", "netns", "add", name)
             self._undo.callback(run, "ip", "netns", "del", name)

@@ -9,7 +9,7 @@ import subprocess
 import time
 
 from . import arena as arenas
-from . import configurations
+from . import certificates, configurations
 
 PATIENCE = 15  # seconds for a gateway to come up
 
@@ -20,8 +20,11 @@ class Gateway:
     name = ""
     port = 0
     captures = False  # the generator connects to the origin's address, from the cgroup that is attached
-    built = None  # its program below the build directory; else one of the machine, of the gateway's name
+    built = None  # its program below the build directory
+    installed = None  # its program on this machine
     on_request = False  # not among those that are compared unless they are named
+    tls = False  # what it speaks on both sides
+    trust = None  # with TLS: a file of the authorities that its clients believe
 
     def __init__(self, arena, build):
         self.arena = arena
@@ -65,6 +68,15 @@ class Gateway:
     @property
     def target(self):
         return f"127.0.0.1:{self.port}"
+
+    def target_of(self, _load):
+        """Where the generator connects to."""
+        return self.target
+
+    def connecting(self, load):
+        """How the generator connects, as members of its order."""
+        tls = {"tls": {"authority": str(self.trust), "host": certificates.HOST}} if self.tls else {}
+        return {"target": self.target_of(load), **tls}
 
     @property
     def cgroup(self):
@@ -110,6 +122,14 @@ class Floor(Gateway):
 class HAProxy(Gateway):
     name = "haproxy"
     port = 7102
+    installed = "haproxy"
+
+    def relays(self):
+        return f"""
+listen relay
+  bind {self.target} backlog 16384
+  server origin {arenas.ORIGIN}
+"""
 
     def command(self):
         config = self.directory / "haproxy.cfg"
@@ -128,16 +148,14 @@ defaults
   option http-keep-alive
   http-reuse always
   no log
-listen relay
-  bind {self.target} backlog 16384
-  server origin {arenas.ORIGIN}
-""")
+{self.relays()}""")
         return ["haproxy", "-db", "-f", config]
 
 
 class Nginx(Gateway):
     name = "nginx"
     port = 7103
+    installed = "nginx"
 
     def command(self):
         config = self.directory / "nginx.conf"
@@ -196,9 +214,8 @@ class Lunar(Gateway):
         """Below the configuration root; how many there are."""
         return 0
 
-    def command(self):
-        self.flows = self.write_flows(self.directory)
-        (self.directory / "lunard.yaml").write_text(f"""
+    def settings(self):
+        return f"""
 workers: 1
 listeners: {{proxy: off, health: "127.0.0.1:{self.health_port}", admin: off, metrics: off}}
 control: {{socket: "{self.socket}"}}
@@ -206,7 +223,11 @@ state: {{dir: "{self.directory}/state"}}
 access_log: {{path: {self.access_log}, rotate_size: 1GiB, retain: 1}}
 capture: {{enabled: true, required: true}}
 log: {{level: warn}}
-""")
+"""
+
+    def command(self):
+        self.flows = self.write_flows(self.directory)
+        (self.directory / "lunard.yaml").write_text(self.settings())
         return [self.build / self.built, "--config-dir", self.directory]
 
     def start(self):
@@ -329,10 +350,6 @@ class ReadySocket:
                 if b"READY=1" in self._socket.recv(4096).split(b"\n"):
                     return True
         return False
-
-
-ALL = {kind.name: kind for kind in (
-    Direct, Floor, HAProxy, Nginx, Lunar, LunarLogging, LunarIdleFlows, LunarLimiter, LunarFlows)}
 
 
 def process_tree(root):

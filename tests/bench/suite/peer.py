@@ -13,7 +13,8 @@ class Peer:
     def __init__(self, arena, program):
         self._arena = arena
         self._process = subprocess.Popen(
-            arena.inside(arena.peer_core, program, f"/run/netns/{arena.origin_netns}", arenas.ORIGIN),
+            arena.inside(arena.peer_core, program, f"/run/netns/{arena.origin_netns}", arenas.ORIGIN, arenas.TLS_ORIGIN,
+                         arena.certificates.origin),
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
         self._answer()
 

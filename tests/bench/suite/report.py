@@ -4,7 +4,7 @@ import statistics
 
 from . import rows as definitions
 
-REFERENCES = ("floor", "haproxy", "lunar")
+REFERENCES = ("floor", "haproxy", "lunar", "haproxy-tls")
 
 
 def comparable(gateway, other):
@@ -36,11 +36,12 @@ class Report:
 
     def compared(self, row, metric, gateway, other, compare=None):
         """The median over the rounds of the ratio, or difference, to `other` in the same round."""
-        if "direct" in (gateway, other):
+        compare = compare or metric.compare
+        if compare is None or "direct" in (gateway, other):
             return None
         pairs = zip(self.values(row, metric, gateway), self.values(row, metric, other))
         pairs = [(mine, theirs) for mine, theirs in pairs if mine is not None and theirs is not None]
-        if (compare or metric.compare) == "difference":
+        if compare == "difference":
             found = [mine - theirs for mine, theirs in pairs]
         else:
             found = [mine / theirs for mine, theirs in pairs if theirs > 0]

@@ -4,6 +4,8 @@ import dataclasses
 from typing import Callable
 
 IDLE_CONNECTIONS = 10_000
+IDLE_TLS_PAIRS = 2_000
+KIB = 1024
 BULK_BYTES = 1 << 30
 SATURATED = 0.9  # of the gateway's core; below it the generator was the limit
 
@@ -13,7 +15,7 @@ class Metric:
     key: str
     title: str
     value: Callable[[dict], float]
-    compare: str = "ratio"  # or "difference": latencies are compared in microseconds
+    compare: str | None = "ratio"  # or "difference": latencies are compared in microseconds
     over_direct: bool = False  # the figure is what comes on top of the direct one of the same round
     digits: int = 1
 
@@ -25,6 +27,8 @@ class Row:
     order: dict
     metrics: tuple[Metric, ...]
     of_memory: bool = False  # needs a fresh gateway, and is measured once
+    tls: bool = False  # on both sides of the gateway
+    fault: Callable[[dict], str | None] = lambda result: None  # what makes a result incomparable
 
 
 def cpu_microseconds(result):
@@ -42,11 +46,27 @@ def bytes_per_connection(result):
     return max(0, result["memory_after"] - result["memory_before"]) / max(1, result["held"])
 
 
+def pooled_provider(result):
+    """Who does not meet the provider for each client has done less than the others."""
+    met, clients = result["provider_handshakes"], result["requests"]
+    begun = result["connections"]  # so many may have met it before the window
+    return f"only {met} handshakes with the provider for {clients} clients" if met + begun < clients else None
+
+
+def resumed_share(result):
+    return 100 * result["provider_resumed"] / max(1, result["provider_handshakes"])
+
+
 CPU = Metric("cpu_us", "CPU per request, µs", cpu_microseconds, digits=2)
 RATE = Metric("per_second", "requests/s of the core", saturated_rate, digits=0)
 LATENCY = tuple(
     Metric(key, f"added {title}, µs", lambda result, key=key: result[f"{key}_ns"] / 1e3, "difference", True)
     for key, title in (("p50", "p50"), ("p99", "p99"), ("p999", "p99.9")))
+
+
+PAIR_MEMORY = Metric("bytes", "user memory a pair, bytes", bytes_per_connection, digits=0)
+PER_CONNECTION = (dataclasses.replace(CPU, title="CPU per connection, µs"),
+                  dataclasses.replace(RATE, title="connections/s of the core"))
 
 
 def closed(connections, warm_up_ms, measure_ms):
@@ -57,13 +77,14 @@ def at_rate(connections, rate, measure_ms):
     return {"load": "open", "connections": connections, "rate": rate, "warm_up_ms": 100, "measure_ms": measure_ms}
 
 
+def churn(connections):
+    return {"load": "churn", "connections": connections, "warm_up_ms": 200, "measure_ms": 800}
+
+
 ALL = (
     Row("keepalive-64", "keep-alive, 64 connections, closed loop", closed(64, 200, 800), (CPU, RATE)),
     Row("keepalive-1000", "keep-alive, 1,000 connections, closed loop", closed(1000, 300, 900), (CPU, RATE)),
-    Row("churn", "a connection per request, 64 at a time",
-        {"load": "churn", "connections": 64, "warm_up_ms": 200, "measure_ms": 800},
-        (dataclasses.replace(CPU, title="CPU per connection, µs"),
-         dataclasses.replace(RATE, title="connections/s of the core"))),
+    Row("churn", "a connection per request, 64 at a time", churn(64), PER_CONNECTION),
     Row("latency-1", "latency, 1 connection, 2,000 requests/s", at_rate(1, 2000, 700), LATENCY),
     Row("latency-64", "latency, 64 connections, 10,000 requests/s", at_rate(64, 10000, 1000), LATENCY),
     Row("latency-1000", "latency, 1,000 connections, 10,000 requests/s", at_rate(1000, 10000, 1000), LATENCY),
@@ -74,7 +95,14 @@ ALL = (
         (Metric("bytes", "user memory each, bytes", bytes_per_connection, digits=0),), of_memory=True),
     Row("idle-pairs", "idle pairs, after all had a request in flight at once",
         {"load": "idle", "connections": IDLE_CONNECTIONS, "all_at_once": True},
-        (Metric("bytes", "user memory a pair, bytes", bytes_per_connection, digits=0),), of_memory=True),
+        (PAIR_MEMORY,), of_memory=True),
+    Row("tls-keepalive-64", "TLS on both sides, keep-alive, 64 connections, closed loop", closed(64, 200, 800), (CPU, RATE),
+        tls=True),
+    Row("tls-handshakes", "TLS on both sides, a connection per request: two handshakes each, 64 at a time", churn(64),
+        (*PER_CONNECTION, Metric("resumed", "provider handshakes resumed, %", resumed_share, compare=None, digits=0)),
+        tls=True, fault=pooled_provider),
+    Row("tls-idle", "TLS on both sides, idle pairs, after all had a request in flight at once",
+        {"load": "idle", "connections": IDLE_TLS_PAIRS, "all_at_once": True}, (PAIR_MEMORY,), of_memory=True, tls=True),
 )
 
 BY_NAME = {row.name: row for row in ALL}
@@ -103,4 +131,7 @@ GOALS = (
     Goal("idle-pairs", "bytes", None, 1024),
     Goal("keepalive-64", "cpu_us", "lunar", 1.0, "lunar+10k", "difference"),
     Goal("keepalive-64", "cpu_us", "lunar", 2.0, "lunar+limit", "difference"),
+    Goal("tls-keepalive-64", "cpu_us", "haproxy-tls", 0.75, "lunar+tls"),
+    Goal("tls-handshakes", "cpu_us", "haproxy-tls", 1.05, "lunar+tls"),
+    Goal("tls-idle", "bytes", None, 14 * KIB, "lunar+tls"),
 )

@@ -39,7 +39,7 @@ class Session:
     def _measure_rounds(self, rounds, end):
         done = 0
         with contextlib.ExitStack() as stack:
-            for gateway in list(self.gateways):
+            for gateway in self._concerned(*self.rows):
                 stack.callback(gateway.stop)
                 self._start(gateway)
             longest = 0.0
@@ -52,6 +52,9 @@ class Session:
                 note(f"round {done} of {rounds}: {longest:.0f} s")
         return done
 
+    def _concerned(self, *rows):
+        return [gateway for gateway in self.gateways if any(gateway.tls == row.tls for row in rows)]
+
     def _start(self, gateway):
         """One that does not come up is out of the comparison, and makes the run a failed one; the others go on."""
         try:
@@ -63,14 +66,14 @@ class Session:
         return gateway in self.gateways
 
     def _measure_row(self, row, turn):
-        count = len(self.gateways)
-        for i in range(count):  # each round begins with another gateway
-            gateway = self.gateways[(i + turn) % count]
+        gateways = self._concerned(row)
+        for i in range(len(gateways)):  # each round begins with another gateway
+            gateway = gateways[(i + turn) % len(gateways)]
             self._keep(row, gateway, self._order(row, gateway))
 
     def _measure_memory(self):
         for row in self.memory_rows:
-            for gateway in [gateway for gateway in self.gateways if gateway.name != "direct"]:
+            for gateway in [gateway for gateway in self._concerned(row) if gateway.name != "direct"]:
                 try:
                     if self._start(gateway):
                         self._keep(row, gateway, self._idle(row, gateway))
@@ -82,7 +85,7 @@ class Session:
     def _idle(self, row, gateway):
         """The growth of a gateway that is warm: what it allocates once for all is no matter of connections."""
         self.peer.move_to(gateway.cgroup)
-        self.peer.order("closed", target=gateway.target, connections=64, measure_ms=100)
+        self.peer.order("closed", connections=64, measure_ms=100, **gateway.connecting("closed"))
         before = gateway.memory()
         result = self._order(row, gateway)
         time.sleep(MEMORY_SETTLES)
@@ -95,7 +98,7 @@ class Session:
 
     def _order(self, row, gateway):
         self.peer.move_to(gateway.cgroup)
-        order = {"target": gateway.target, "gateway": gateway.processes(), **row.order}
+        order = {"gateway": gateway.processes(), **gateway.connecting(row.order["load"]), **row.order}
         for key in ("warm_up_ms", "measure_ms"):
             if key in order:
                 order[key] = max(1, int(order[key] * self.scale))
@@ -118,7 +121,7 @@ class Session:
         return min(wanted, affordable)
 
     def _keep(self, row, gateway, result):
-        fault = result["first_error"] if result["errors"] else routing_fault(gateway, result)
+        fault = result["first_error"] if result["errors"] else routing_fault(gateway, result) or row.fault(result)
         if fault:
             self.invalid.append({"row": row.name, "gateway": gateway.name, "errors": result["errors"], "fault": fault})
             note(f"INVALID {row.name} {gateway.name}: {fault}")
