@@ -107,6 +107,7 @@ FlowRole::FlowRole(EventLoop& loop, const GatewayStart& start)
       save_timer_(loop.timer([this] { save(); })) {}
 
 Result<> FlowRole::confine(const LoadedFlows& loaded) {
+  outlets_.read_certificates(loaded.gateway.config);
   const std::string log_folder = std::filesystem::path(config_.access_log.path).parent_path();
   const std::string& exporter_folder = loaded.gateway.config.file_exporter.dir;
   auto confined = sandbox({.config_dir = config_.config_dir,
@@ -153,6 +154,7 @@ Result<json> FlowRole::reload(ChannelMessage& message, bool activate_it,
     return outcome;
   }
   took_effect(loaded.findings);
+  outlets_.read_certificates(loaded.gateway.config);
   activate(std::move(loaded));
   log::info("the configuration was reloaded: {} flows", flows_loaded());
   return outcome;

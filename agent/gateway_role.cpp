@@ -21,6 +21,7 @@
 #include "agent/flow_role.h"
 #include "agent/gateway/gateway.h"
 #include "agent/gateway/handover.h"
+#include "agent/gateway_report.h"
 #include "agent/log_options.h"
 #include "agent/redirect/program_lookup.h"
 
@@ -43,8 +44,8 @@ class GatewayRole : public admin::GatewayView {
   void tell(const json& message);
   [[nodiscard]] int run() { return loop_.run(); }
 
-  [[nodiscard]] admin::GatewayCounters counters() const override;
-  [[nodiscard]] std::vector<admin::WorkerView> workers() const override;
+  [[nodiscard]] admin::GatewayCounters counters() const override { return counters_of(*gateway_); }
+  [[nodiscard]] std::vector<admin::WorkerView> workers() const override { return workers_of(*gateway_, draining_); }
   [[nodiscard]] admin::Readiness readiness() const override;
   [[nodiscard]] admin::FailsafeReport failsafe() const override {
     return admin::FailsafeReport::from_json(failsafe_.value("failsafe", json::object()));
@@ -58,6 +59,10 @@ class GatewayRole : public admin::GatewayView {
   [[nodiscard]] json loaded_files() const override { return flows_->describe_files(); }
   [[nodiscard]] json flows() override;
   [[nodiscard]] json quotas() const override { return flows_->describe_quotas(); }
+  [[nodiscard]] json tls() const override {
+    const auto* tls = gateway_->shared().tls;
+    return tls != nullptr ? tls->describe() : json{{"intercepting", false}};
+  }
   [[nodiscard]] std::string discovery() override { return flows_->outlets().discovery(); }
   void write_metrics(MetricText& text) override { flows_->write_metrics(text); }
   void observe(const CallView& call) override { flows_->outlets().observe(call); }
@@ -113,12 +118,15 @@ Result<> GatewayRole::start(ChannelMessage first) {
   flows_.emplace(loop_, *start);
   LoadedFlows loaded = load_flows(*bundle, config, true);
   note_skipped(loaded.findings);
+  auto tls = gateway::TlsInterception::prepare(config.tls, loaded.gateway.config);
+  if (!tls) log::error("no TLS is opened: {}", tls.error().text);
   if (auto confined = flows_->confine(loaded); !confined) return confined;
 
   failsafe_["failsafe"] = first.body.value("failsafe", json::object());
-  auto gateway =
-      gateway::Gateway::create(*start, first.fds, loaded.gateway.config.domains,
-                               {.script_sockets = std::move(script_sockets), .records = &flows_->outlets().queue()});
+  auto gateway = gateway::Gateway::create(*start, first.fds, loaded.gateway.config.domains,
+                                          {.script_sockets = std::move(script_sockets),
+                                           .records = &flows_->outlets().queue(),
+                                           .tls = tls ? *std::move(tls) : nullptr});
   if (!gateway) return std::unexpected(gateway.error());
   gateway_ = std::move(*gateway);
   flows_->begin(*gateway_, std::move(loaded));
@@ -312,38 +320,6 @@ void GatewayRole::note_skipped(const Diagnostics& diagnostics) {
                         .column = static_cast<int>(finding.at.column),
                         .text = finding.text});
   }
-}
-
-admin::GatewayCounters GatewayRole::counters() const {
-  admin::GatewayCounters sum{.max_connections = gateway_->shared().start.config.max_connections};
-  for (const auto& worker : gateway_->workers()) {
-    const gateway::WorkerStatistics& one = std::as_const(*worker).statistics();
-    sum.open_connections += one.open.load(std::memory_order_relaxed);
-    sum.accepted += one.accepted.load(std::memory_order_relaxed);
-    sum.requests += one.requests.load(std::memory_order_relaxed);
-    for (size_t i = 0; i < sum.opaque.size(); ++i) sum.opaque[i] += one.opaque[i].load(std::memory_order_relaxed);
-    for (size_t i = 0; i < sum.errors.size(); ++i) sum.errors[i] += one.errors[i].load(std::memory_order_relaxed);
-  }
-  return sum;
-}
-
-std::vector<admin::WorkerView> GatewayRole::workers() const {
-  const gateway::Shared& shared = gateway_->shared();
-  const MonotonicTime now = monotonic_now();
-  std::vector<admin::WorkerView> views;
-  for (const auto& worker : gateway_->workers()) {
-    admin::WorkerView view{.alive = true};  // without a hook nobody counts heartbeats; the supervisor probes
-    const auto index = static_cast<uint32_t>(views.size());
-    if (shared.heartbeats && !draining_) {
-      const Nanoseconds age = now - shared.heartbeats->last_beat(index);
-      view.alive = age < shared.start.config.failsafe.heartbeat_deadline;
-      view.busy = shared.heartbeats->busy(index);
-      view.heartbeat_age_ms = static_cast<uint64_t>(std::max<int64_t>(age / 1ms, 0));
-    }
-    view.open_connections = std::as_const(*worker).statistics().open.load(std::memory_order_relaxed);
-    views.push_back(view);
-  }
-  return views;
 }
 
 admin::Readiness GatewayRole::readiness() const {

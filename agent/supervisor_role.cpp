@@ -121,6 +121,15 @@ Result<GatewayKeeper::StartKit> Supervisor::start_kit() {
     lookup_asking_ = std::move(lookup->asking);
     answer_lookups(std::move(lookup->answering));
   }
+  if (authority_ != nullptr) {
+    if (auto asking = authority_->connect()) {
+      start.minting = true;
+      fds.push_back(asking->get());
+      minting_asking_ = *std::move(asking);
+    } else {
+      log::warn("the gateway passes TLS through: {}", asking.error().text);
+    }
+  }
   GatewayKeeper::StartKit kit{.message = to_json(start), .fds = std::move(fds)};
   auto bundle = configuration_.for_start();
   if (!bundle) return std::unexpected(bundle.error());
@@ -154,6 +163,7 @@ void Supervisor::connect_scripts() {
 
 void Supervisor::on_serving() {
   lookup_asking_.reset();
+  minting_asking_.reset();
   script_sockets_.clear();
   answered_at_ = monotonic_now();
   prober_.ask(listeners_.probe_targets());

@@ -1,5 +1,6 @@
 // The privileged process: opens what needs rights, keeps a gateway running, and decides whether the hook may redirect.
-// It parses nothing that comes from the network, but for new configurations that a holder of the key sends.
+// It parses nothing that comes from the network, but for new configurations that a holder of the key sends. Names in
+// providers' certificates, which the local authority signs, come to it as text and are checked.
 #pragma once
 
 #include <cstdint>
@@ -11,6 +12,7 @@
 
 #include "agent/admin/control_server.h"
 #include "agent/admin/gateway_view.h"
+#include "agent/authority_role.h"
 #include "agent/base/event_loop.h"
 #include "agent/capture_role.h"
 #include "agent/config/lunard_config.h"
@@ -108,9 +110,10 @@ class Supervisor {
     Fd answering;
     EventLoop::Source source;  // ends before the descriptor that it watches
   };
-  std::map<int, Lookup> lookups_;   // one a gateway, by descriptor
-  Fd lookup_asking_;                // on its way to the gateway that starts
-  std::vector<Fd> script_sockets_;  // likewise
+  std::map<int, Lookup> lookups_;             // one a gateway, by descriptor
+  std::unique_ptr<AuthorityRole> authority_;  // null: no TLS is opened
+  Fd lookup_asking_, minting_asking_;         // on their way to the gateway that starts
+  std::vector<Fd> script_sockets_;            // likewise
   MonotonicTime settled_by_;
   Nanoseconds grace_{};
   EventLoop::Source tick_, second_, settle_;

@@ -143,6 +143,7 @@ void Supervisor::open_keeper() {
   if (files < wanted)
     log::warn("{} open files are allowed, {} connections need {}: raise LimitNOFILE= or ulimit -Hn", files,
               config_.max_connections, wanted);
+  if (!config_.tls.intercept.empty()) authority_ = std::make_unique<AuthorityRole>(loop_, config_.tls);
   scripts_ = std::make_unique<ScriptKeeper>(
       loop_, GatewayCommand{.arguments = {"lunard", "--role=scripts"}, .identity = identity_}, workers_,
       [this] { connect_scripts(); });

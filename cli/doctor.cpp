@@ -2,11 +2,19 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cerrno>
+#include <chrono>
+#include <iterator>
 #include <memory>
 #include <ostream>
 #include <string>
 
+#include "agent/net/authority_files.h"
+#include "agent/net/x509_values.h"
+#include "cli/ca.h"
 #include "cli/machine.h"
+#include "cli/runtimes.h"
+#include "cli/trust_store.h"
 #include "cli/verbs.h"
 
 namespace lunar::cli {
@@ -61,6 +69,42 @@ json local_report(const Session& session, const Error& unreachable) {
   return {{wire::key::kChecks, std::move(checks)}};
 }
 
+Check check_authority(const AuthorityDescription& authority, WallTime now) {
+  constexpr std::chrono::days soon{30};
+  const std::string until = date_text(authority.validity.not_after);
+  if (now + soon < authority.validity.not_after) return {"local authority", Level::ok, "valid until " + until, ""};
+  return {"local authority", Level::warning, "valid until " + until + " only", "lunarctl ca rotate"};
+}
+
+// Who believes the local authority. The daemon is not asked: it may not look at every process.
+std::vector<Check> check_trust(const Session& session, const std::string& subject) {
+  const auto folder = configured_ca_folder(session.config_dir);
+  if (!folder) return {{"local authority", Level::warning, "not found: " + folder.error().text, "correct that file"}};
+  const WallTime now = wall_now();
+  const auto authority = read_authority(*folder, now);
+  if (!authority && authority.error().os_error == ENOENT)
+    return {{"local authority", Level::ok, "there is none in " + *folder + ": no TLS connection is opened", ""}};
+  if (!authority) {
+    const bool refused = authority.error().os_error == EACCES || authority.error().os_error == EPERM;
+    return {{"local authority", Level::warning, full_text(authority.error()), refused ? "run as root" : ""}};
+  }
+  const auto roots = roots_of(*authority, now);
+  if (!roots) return {{"local authority", Level::warning, full_text(roots.error()), ""}};
+  std::vector<Check> out{check_authority(authority->describe(), now),
+                         check_trust_of_system(FileTree(), roots->front())};
+  if (!subject.empty()) std::ranges::move(check_trust_of(subject, roots->front()), std::back_inserter(out));
+  return out;
+}
+
+int tell(const Session& session, const std::string& subject, json report) {
+  json& checks = report[wire::key::kChecks];
+  for (const Check& check : check_trust(session, subject)) checks.push_back(to_json(check));
+  // Names of files and variables of processes may be no UTF-8.
+  report = json::parse(report.dump(-1, ' ', false, json::error_handler_t::replace));
+  present(session, report, print_report);
+  return verdict(report);
+}
+
 int run_doctor(const Session& session, const std::string& subject) {
   const bool is_pid = !subject.empty() &&
                       std::all_of(subject.begin(), subject.end(), [](unsigned char c) { return std::isdigit(c) != 0; });
@@ -68,16 +112,14 @@ int run_doctor(const Session& session, const std::string& subject) {
                                   query({{"unit", is_pid ? "" : subject}, {"pid", is_pid ? subject : ""}})};
   const Result<Answer> answer = Client(session.socket).ask(request);
   if (!answer) {
-    const json report = local_report(session, answer.error());
-    present(session, report, print_report);
+    tell(session, subject, local_report(session, answer.error()));
     return code(wire::Exit::unreachable);
   }
   if (answer->status / 100 != 2) return complain(session, *answer);
   const json report = json::parse(answer->body, nullptr, false);
   if (!report.is_object())
     return complain(session, "the daemon's answer is no JSON; is it of the same version?", wire::Exit::refused);
-  present(session, report, print_report);
-  return verdict(report);
+  return tell(session, subject, report);
 }
 
 }  // namespace

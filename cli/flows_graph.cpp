@@ -3,8 +3,10 @@
 #include <memory>
 #include <ostream>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "agent/config/lunard_schema.h"
 #include "cli/configuration.h"
 #include "cli/flows.h"
 #include "cli/text_file.h"
@@ -61,13 +63,24 @@ int draw(const Session& session, const Drawing& asked) {
   return put_out(session, asked.file, asked.svg ? draw_svg(steps) : printable_lines(draw_text(steps)));
 }
 
-int print_schema(const Session& session, const std::string& kind) {
+// Those of a configuration root, and lunard.yaml.
+std::vector<std::string> schema_kinds() {
   const auto names = file_kind_names();
-  Json out = Json::object();
-  for (size_t i = 0; i < names.size(); ++i) {
-    if (kind == names[i]) out = schema_of(static_cast<FileKind>(i));
-    if (kind.empty()) out[std::string(names[i])] = schema_of(static_cast<FileKind>(i));
-  }
+  std::vector<std::string> out(names.begin(), names.end());
+  out.emplace_back("lunard");
+  return out;
+}
+
+Json schema_named(std::string_view kind) {
+  const auto names = file_kind_names();
+  const auto found = std::ranges::find(names, kind);
+  return found == names.end() ? lunard_schema() : schema_of(static_cast<FileKind>(found - names.begin()));
+}
+
+int print_schema(const Session& session, const std::string& kind) {
+  Json out = kind.empty() ? Json::object() : schema_named(kind);
+  if (kind.empty())
+    for (const std::string& each : schema_kinds()) out[each] = schema_named(each);
   session.terminal.out << out.dump(2) << '\n';
   return code(wire::Exit::ok);
 }
@@ -85,10 +98,9 @@ void declare_flows_graph(CLI::App& app, Session& session, Action& chosen) {
 
 void declare_flows_schema(CLI::App& app, Session& session, Action& chosen) {
   auto kind = std::make_shared<std::string>();
-  const auto names = file_kind_names();
-  app.add_option("kind", *kind, "flow, quota, path_params, metrics or gateway_config; absent: an object with all")
+  app.add_option("kind", *kind, "flow, quota, path_params, metrics, gateway_config or lunard; absent: all in an object")
       ->type_name("KIND")
-      ->check(CLI::IsMember(std::vector<std::string>(names.begin(), names.end())));
+      ->check(CLI::IsMember(schema_kinds()));
   app.callback([kind, &session, &chosen] { chosen = [kind, &session] { return print_schema(session, *kind); }; });
 }
 

@@ -6,7 +6,7 @@
 namespace lunar::cli {
 namespace {
 
-constexpr std::array<Verb, 21> kVerbs{{
+constexpr std::array<Verb, 23> kVerbs{{
     {"attach", "capture the connections of a unit, cgroup, container or process",
      "From now on, new TCP connections of everything in the target's cgroup go through the gateway. TARGET is a "
      "systemd "
@@ -44,6 +44,11 @@ constexpr std::array<Verb, 21> kVerbs{{
      "directions "
      "with what leads where; for each other one it names the first key of its filter that does not match.",
      declare_explain},
+    {"tls", "show what became of the TLS connections that are to be opened",
+     "`list`: how many were opened or passed through and why, and which programs are passed through because they "
+     "refused "
+     "a certificate of ours.",
+     declare_tls},
     {"quotas", "show quotas with what is used of them", "A line for each quota and group that has one.",
      declare_quotas},
     {"discover", "show the endpoints that were called", "", declare_discover},
@@ -54,6 +59,15 @@ constexpr std::array<Verb, 21> kVerbs{{
      "in "
      "gateway_config.yaml.",
      declare_har},
+    {"ca", "make the local authority, and have programs trust it",
+     "All words work on files and need no daemon; lunard notices a new authority by itself. `install` adds the roots "
+     "to "
+     "the system's store, to the lists of JDKs and to NSS databases; `uninstall` takes away what `install` added, and "
+     "nothing else. `env` writes files for programs with roots of their own into the authority's folder and prints the "
+     "variables that name them. These files have the system's roots and ours: call it again when the system's change. "
+     "With --unit it writes a drop-in of that unit; variables that the unit sets itself are respected. A process reads "
+     "its roots once: `lunarctl doctor UNIT` says which ones it believes.",
+     declare_ca},
     {"exporters", "open the files of exporters anew", "", declare_exporters},
     {"failsafe", "send all new connections direct, or end that",
      "`bypass` stops the redirection of new connections until `resume`, whatever the health of the gateway.",
@@ -65,7 +79,9 @@ constexpr std::array<Verb, 21> kVerbs{{
     {"logs", "write or reopen the access log", "", declare_logs},
     {"doctor", "check what the machine offers, and what a target needs",
      "Names every missing kernel feature or right and what to do about it. With a unit or process it also says what "
-     "would keep that from being captured. Works without the daemon, with fewer checks.",
+     "would keep that from being captured, and which roots each of its processes believes: where its runtime looks for "
+     "them, whether the root of the local authority is there, and if not, how it gets there. Works without the daemon, "
+     "with fewer checks.",
      declare_doctor},
     {"migrate", "turn policies into flows (not available in this version)", "", declare_migrate},
     {"completion", "print the completion script of a shell",

@@ -92,6 +92,7 @@ void Message::copy_from(const Message& original) {
   fields = original.fields;
   size = original.size;
   time = original.time;
+  text_too_long = original.text_too_long;
   head_changed = original.head_changed;
   body_changed = original.body_changed;
   if (original.body) body = keep(std::string(*original.body));

@@ -31,6 +31,7 @@ struct Message {
   std::vector<HeaderField> fields;            // in the order of the wire
   std::optional<std::string_view> body;       // decoded, complete; missing: it streams by, or its coding is unknown
   std::optional<std::string_view> wire_body;  // the same with its content coding, as it came
+  bool text_too_long = false;                 // there is a wire_body, but its text would be above the limit of views
   std::optional<uint64_t> size;               // body bytes on the wire, where known
   WallTime time{};
   bool head_changed = false;  // by a processor: what goes out is written anew

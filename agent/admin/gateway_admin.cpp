@@ -190,6 +190,7 @@ std::vector<Route> GatewayAdmin::State::control_routes() {
        json_service([this](const HttpRequest&) -> Result<json> { return gateway.flows(); })},
       {"GET", wire::route::kQuotas,
        json_service([this](const HttpRequest&) -> Result<json> { return gateway.quotas(); })},
+      {"GET", wire::route::kTls, json_service([this](const HttpRequest&) -> Result<json> { return gateway.tls(); })},
       {"GET", wire::route::kDiscover,
        [this](const HttpRequest&, HttpReply reply) {
          transactions.drain(kDrainLimit);

@@ -29,6 +29,9 @@ void write_connections(MetricText& text, const GatewayView& gateway, const Gatew
   for (size_t reason = 1; reason < kOpaqueReasons; ++reason) {
     text.sample(static_cast<double>(counters.opaque[reason]), {{"reason", name_of(static_cast<OpaqueReason>(reason))}});
   }
+  text.family("lunar_tls_connections_total", MetricKind::counter,
+              "TLS connections that tls.intercept names, by what became of them.");
+  for (const auto& [outcome, count] : counters.tls) text.sample(static_cast<double>(count), {{"outcome", outcome}});
   text.family("lunar_pending_accepts", MetricKind::gauge, "Redirected connections that are not accepted yet.");
   text.sample(static_cast<double>(gateway.pending_accepts()));
   const uint64_t open = counters.open_connections;

@@ -28,8 +28,9 @@ struct GatewayCounters {
   uint64_t max_connections = 0;   // the limit
   uint64_t accepted = 0;
   uint64_t requests = 0;
-  std::array<uint64_t, kOpaqueReasons> opaque{};  // connections that became opaque, by OpaqueReason
-  std::array<uint64_t, 32> errors{};              // answers with x-lunar-error, by code
+  std::array<uint64_t, kOpaqueReasons> opaque{};           // connections that became opaque, by OpaqueReason
+  std::array<uint64_t, 32> errors{};                       // answers with x-lunar-error, by code
+  std::vector<std::pair<std::string_view, uint64_t>> tls;  // connections that tls.intercept names, by outcome
 };
 
 struct WorkerView {
@@ -88,6 +89,7 @@ class GatewayView {
   [[nodiscard]] virtual nlohmann::json loaded_files() const = 0;  // [{"type","file_name","content","md5"}], masked
   [[nodiscard]] virtual nlohmann::json flows() = 0;               // {"flows","skipped"}
   [[nodiscard]] virtual nlohmann::json quotas() const = 0;        // {"quotas"}
+  [[nodiscard]] virtual nlohmann::json tls() const = 0;           // {"intercepting","outcomes","passed_through"}
   [[nodiscard]] virtual std::string discovery() = 0;              // JSON text
   virtual void write_metrics(MetricText& text) = 0;               // of flows, behind those of the gateway
   virtual void observe(const CallView& call) = 0;                 // each attempt

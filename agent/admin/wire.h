@@ -29,6 +29,7 @@ inline constexpr std::string_view kDoctor = "/doctor";                // GET ?un
 inline constexpr std::string_view kHandshake = "/handshake";
 inline constexpr std::string_view kFlows = "/flows";                       // GET
 inline constexpr std::string_view kQuotas = "/quotas";                     // GET
+inline constexpr std::string_view kTls = "/tls";                           // GET
 inline constexpr std::string_view kDiscover = "/discover";                 // GET, the discovery state
 inline constexpr std::string_view kExportersReload = "/exporters/reload";  // POST: reopen their files
 inline constexpr std::string_view kTop = "/top";                           // GET ?by=process|unit|host

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "agent/config/tls_modes.h"
 #include "flowengine/quantity.h"
 #include "flowengine/uri.h"
 
@@ -29,6 +30,11 @@ bool is_hub_url(std::string_view url) {
   return parse_authority(url).has_value();
 }
 
+void check_tls_rules(const std::vector<std::string>& entries, std::string_view path, std::vector<CheckFinding>& out) {
+  for (const std::string& entry : entries)
+    if (auto rule = TlsRule::parse(entry); !rule) out.push_back({path, rule.error().text, entry, "bad-type"});
+}
+
 }  // namespace
 
 std::vector<CheckFinding> check_config(const LunardConfig& config) {
@@ -53,6 +59,8 @@ std::vector<CheckFinding> check_config(const LunardConfig& config) {
           "expected wss://host[:port], ws://host[:port] or host[:port]");
   require(config.hub.url.empty() || !config.hub.api_key_file.empty() || !config.admin.api_key.empty(), "hub.url",
           "needs a key in hub.api_key_file or LUNAR_API_KEY");
+  check_tls_rules(config.tls.intercept, "tls.intercept", out);
+  check_tls_rules(config.tls.passthrough, "tls.passthrough", out);
   return out;
 }
 

@@ -25,7 +25,7 @@ struct ProviderTls {  // provider_tls[]
   HostPattern domain;
   bool tls_verify = true;
   std::string ca;
-  TlsVersion min_version = TlsVersion::tls12;
+  LowestTls min_version = LowestTls::tls12;
 };
 
 struct GatewayConfig {

@@ -55,6 +55,7 @@ Result<GatewayStart> read_start(const json& message) {
   out.listeners = *std::move(listeners);
   out.maps = message.at("maps").get<std::vector<std::string>>();
   out.program_lookup = message.at("program_lookup").get<bool>();
+  out.minting = message.at("minting").get<bool>();
   return out;
 }
 
@@ -70,6 +71,10 @@ std::optional<size_t> GatewayStart::map_position(std::string_view name) const {
 
 std::optional<size_t> GatewayStart::program_lookup_position() const {
   return program_lookup ? std::optional(listeners.size() + maps.size()) : std::nullopt;
+}
+
+std::optional<size_t> GatewayStart::minting_position() const {
+  return minting ? std::optional(fd_count() - 1) : std::nullopt;
 }
 
 json to_json(const std::vector<ListenerDescriptor>& listeners) {
@@ -104,7 +109,8 @@ json to_json(const GatewayStart& start) {
           {"settings", settings_of(start.config)},
           {"listeners", to_json(start.listeners)},
           {"maps", start.maps},
-          {"program_lookup", start.program_lookup}};
+          {"program_lookup", start.program_lookup},
+          {"minting", start.minting}};
 }
 
 Result<GatewayStart> gateway_start_from_json(const json& message) {

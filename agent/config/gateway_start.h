@@ -1,6 +1,6 @@
 // What the supervisor tells a new gateway process in its first message. File descriptors travel beside it, in this
-// order: one for each of `listeners`, one for each of `maps`, then the asking end of a
-// program lookup if `program_lookup`.
+// order: one for each of `listeners`, one for each of `maps`, then the asking end of a program lookup if
+// `program_lookup`, then the asking end for leaf certificates if `minting`.
 #pragma once
 
 #include <cstdint>
@@ -42,11 +42,15 @@ struct GatewayStart {
   std::vector<ListenerDescriptor> listeners;
   std::vector<std::string> maps;
   bool program_lookup = false;  // see agent/redirect/program_lookup.h
+  bool minting = false;         // see agent/net/minting.h
 
-  [[nodiscard]] size_t fd_count() const { return listeners.size() + maps.size() + (program_lookup ? 1 : 0); }
+  [[nodiscard]] size_t fd_count() const {
+    return listeners.size() + maps.size() + (program_lookup ? 1 : 0) + (minting ? 1 : 0);
+  }
   // Positions among the descriptors.
   [[nodiscard]] std::optional<size_t> map_position(std::string_view name) const;
   [[nodiscard]] std::optional<size_t> program_lookup_position() const;
+  [[nodiscard]] std::optional<size_t> minting_position() const;
 };
 
 // {"type":"start", ...}; from_json refuses what it does not understand.

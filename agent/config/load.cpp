@@ -30,8 +30,9 @@ void make_absolute(std::string& path, const std::string& root) {
 void settle(LoadedConfig& loaded) {
   LunardConfig& config = loaded.config;
   for (std::string* path : {&config.listeners.tls_certificate, &config.admin.api_key_file, &config.hub.api_key_file,
-                            &config.redis.ca, &config.redis.cert, &config.redis.key})
+                            &config.redis.ca, &config.redis.cert, &config.redis.key, &config.tls.ca_dir})
     make_absolute(*path, config.config_dir);
+  if (config.tls.ca_dir.empty()) config.tls.ca_dir = config.state.dir + "/ca";
   if (config.instance_id.empty()) config.instance_id = random_name();
   if (exists(config.listeners.tls_certificate)) return;
   if (config.listeners.tls != default_config().listeners.tls)

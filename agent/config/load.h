@@ -39,7 +39,7 @@ struct LoadedConfig {
                                           std::optional<std::string_view> file_text);
 
 // The same with lunard.yaml of the configuration directory. Also decides what depends on the machine: a generated
-// instance id, absolute paths, and no TLS listener where its certificate does not exist.
+// instance id, absolute paths, where the local authority is, and no TLS listener where its certificate does not exist.
 [[nodiscard]] LoadedConfig load_lunard_config(const CommandLine& command_line, const Environment& environment);
 
 // The effective configuration as a lunard.yaml, secrets masked.

@@ -18,6 +18,7 @@ enum class LogLevel : uint8_t { error, warn, info, debug };
 enum class QuicCapture : uint8_t { bypass, refuse };
 enum class CacheStore : uint8_t { memory, redis };
 enum class StoreFailure : uint8_t { local_share, allow, deny };
+enum class TlsLowest : uint8_t { v1_2, v1_3 };
 enum class RotateInterval : uint8_t { none, min5, min10, min30, hourly, daily, weekly };
 
 struct ListenerConfig {  // nullopt: off
@@ -43,6 +44,17 @@ struct CaptureConfig {
   bool enabled = false, required = false, include_loopback = false;
   QuicCapture quic{};
   std::vector<std::string> allow_list, block_list;  // for agent/config/capture_lists.h
+};
+
+struct TlsConfig {
+  std::vector<std::string> intercept, passthrough;  // for agent/config/tls_modes.h
+  std::string ca_dir;                               // empty: `ca` in state.dir; after load: absolute, never empty
+  Milliseconds leaf_lifetime{};
+  uint32_t leaf_cache = 0;           // minted certificates
+  uint32_t session_cache = 0;        // providers
+  TlsLowest min_version{};           // of clients whose connections are opened
+  Milliseconds untrusted_for{};      // how long a client that refused our certificate is passed through
+  Milliseconds handshake_timeout{};  // of either side
 };
 
 struct FlowConfig {
@@ -96,6 +108,7 @@ struct LunardConfig {
   TimeoutConfig timeouts;
   Milliseconds shutdown_grace{};
   CaptureConfig capture;
+  TlsConfig tls;
   FlowConfig flows;
   CacheStore cache_store{};
   StateConfig state;

@@ -15,6 +15,7 @@ constexpr uint64_t any_size = std::numeric_limits<int64_t>::max();
 
 constexpr std::string_view log_levels[] = {"error", "warn", "info", "debug"};
 constexpr std::string_view quic_modes[] = {"bypass", "refuse"};
+constexpr std::string_view tls_versions[] = {"1.2", "1.3"};
 constexpr std::string_view cache_stores[] = {"memory", "redis"};
 constexpr std::string_view store_failures[] = {"local_share", "allow", "deny"};
 constexpr std::string_view rotate_intervals[] = {"none", "5min", "10min", "30min", "hourly", "daily", "weekly"};
@@ -175,6 +176,29 @@ std::vector<Option> traffic_options() {
        {{"LUNAR_EXIT_COOLDOWN_AFTER_SEC", variable::seconds}}},
       {"failsafe.max_pending_accepts", IntegerOption{MEMBER(failsafe.max_pending_accepts), 1, 65535}, "512",
        "redirected connections waiting to be accepted, above which new ones go direct"},
+  };
+}
+
+std::vector<Option> tls_options() {
+  return {
+      {"tls.intercept", ListOption{MEMBER(tls.intercept)}, "",
+       "TLS connections that are opened, each HOST[:PORT] [unit=NAME]; empty: none"},
+      {"tls.passthrough", ListOption{MEMBER(tls.passthrough)}, "",
+       "TLS connections that are never opened, in the same form; wins over tls.intercept"},
+      {"tls.ca_dir", TextOption{MEMBER(tls.ca_dir), "DIR"}, "",
+       "directory of the local authority; empty: ca in state.dir"},
+      {"tls.leaf_lifetime", DurationOption{MEMBER(tls.leaf_lifetime), 1h, 168h}, "168h",
+       "how long a minted certificate is valid"},
+      {"tls.leaf_cache", IntegerOption{MEMBER(tls.leaf_cache), 16, 100'000}, "1000",
+       "minted certificates that are kept in memory"},
+      {"tls.session_cache", IntegerOption{MEMBER(tls.session_cache), 0, 100'000}, "1024",
+       "providers whose TLS sessions are kept to be resumed; 0: none"},
+      {"tls.min_version", ChoiceOption{ENUM_MEMBER(tls.min_version), tls_versions}, "1.2",
+       "lowest version of TLS with clients whose connections are opened"},
+      {"tls.untrusted_for", DurationOption{MEMBER(tls.untrusted_for), 1s, 24h}, "1h",
+       "how long a client that refused the gateway's certificate is passed through"},
+      {"tls.handshake_timeout", DurationOption{MEMBER(tls.handshake_timeout), 1s, 1min}, "10s",
+       "how long a TLS handshake may take"},
   };
 }
 
@@ -340,8 +364,8 @@ std::vector<Option> hub_options() {
 
 std::vector<Option> whole_table() {
   std::vector<Option> out;
-  for (auto group :
-       {process_options, listener_options, traffic_options, flow_options, store_options, report_options, hub_options})
+  for (auto group : {process_options, listener_options, traffic_options, tls_options, flow_options, store_options,
+                     report_options, hub_options})
     for (Option& option : group()) out.push_back(std::move(option));
   return out;
 }

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cerrno>
 #include <map>
 
@@ -13,6 +14,8 @@ namespace lunar {
 namespace {
 
 constexpr std::string_view file_name = "lunard.yaml";
+constexpr std::string_view environment_name = "environment";
+constexpr std::string_view command_line_name = "command line";
 
 std::optional<std::string> joined(const std::optional<std::vector<std::string>>& items) {
   if (!items) return std::nullopt;
@@ -63,6 +66,17 @@ std::vector<std::string_view> names_below(std::string_view section) {
   return out;
 }
 
+// Where a value comes from that is not the default.
+struct Origin {
+  std::string_view source = file_name;
+  Value value = {};  // as the file has it
+};
+
+Position place_of(const Value& value, std::string_view entry) {
+  auto found = std::ranges::find(value.items, entry, &Value::text);
+  return entry.empty() || found == value.items.end() ? value.at : found->at;
+}
+
 class Resolution {
  public:
   explicit Resolution(LoadedConfig& out) : out_(out), reader_(file_name, out.diagnostics) {}
@@ -84,15 +98,19 @@ class Resolution {
     for (const auto& [path, text] : command_line.settings) {
       const Option* option = find_option(path);
       auto set = option == nullptr ? fail("unknown option") : set_option(*option, text, out_.config);
-      if (!set) add_fault("command line", path + ": " + set.error().text, set.error());
+      if (!set) {
+        add_fault(command_line_name, path + ": " + set.error().text, set.error());
+      } else {
+        origins_[option->path] = {command_line_name};
+      }
     }
   }
 
   void check() {
     for (CheckFinding& finding : check_config(out_.config)) {
-      auto found = positions_.find(finding.path);
-      Position at = found == positions_.end() ? Position{} : found->second;
-      reader_.error(at, "out-of-range", std::string(finding.path) + ": " + finding.text);
+      const Origin& origin = origins_[finding.path];
+      out_.diagnostics.add({std::string(origin.source), place_of(origin.value, finding.entry), Severity::error,
+                            std::string(finding.id), std::string(finding.path) + ": " + finding.text});
     }
   }
 
@@ -115,18 +133,21 @@ class Resolution {
   void apply_value(const Option& option, const Value& value) {
     auto text = spelt(option, value, reader_);
     if (!text) return;
-    positions_[option.path] = value.at;
     auto set = set_option(option, *text, out_.config);
-    if (!set) reader_.error(value.at, id_of(set.error()), std::string(option.path) + ": " + set.error().text);
+    if (!set) {
+      reader_.error(value.at, id_of(set.error()), std::string(option.path) + ": " + set.error().text);
+    } else {
+      origins_[option.path] = {file_name, value};
+    }
   }
 
   void apply_variable(const Option& option, const Variable& variable, const std::string& value) {
     auto text = variable.translate(value, option_value(option, out_.config));
-    if (!text) return add_fault("environment", std::string(variable.name) + ": " + text.error().text, text.error());
+    if (!text) return add_fault(environment_name, std::string(variable.name) + ": " + text.error().text, text.error());
     if (!*text) return;
     auto set = set_option(option, **text, out_.config);
-    if (!set) add_fault("environment", std::string(variable.name) + ": " + set.error().text, set.error());
-    positions_.erase(option.path);
+    if (!set) return add_fault(environment_name, std::string(variable.name) + ": " + set.error().text, set.error());
+    origins_[option.path] = {environment_name};
   }
 
   static std::string id_of(const Error& error) { return error.os_error == ERANGE ? "out-of-range" : "bad-type"; }
@@ -137,7 +158,7 @@ class Resolution {
 
   LoadedConfig& out_;
   Reader reader_;
-  std::map<std::string_view, Position> positions_;  // of the values that come from the file
+  std::map<std::string_view, Origin> origins_;  // by the path of the option
 };
 
 void note_ignored_variables(const Environment& environment, LoadedConfig& out) {
@@ -146,7 +167,7 @@ void note_ignored_variables(const Environment& environment, LoadedConfig& out) {
   if (!listed.empty()) out.notes.push_back("these environment variables have no effect here: " + listed);
   auto streams = environment.find("LUNAR_STREAMS_ENABLED");
   if (streams != environment.end() && streams->second == "false")
-    out.diagnostics.add({"environment",
+    out.diagnostics.add({std::string(environment_name),
                          {},
                          Severity::warning,
                          "policies-ignored",

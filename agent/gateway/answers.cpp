@@ -15,7 +15,7 @@ struct Row {
 };
 
 // In the order of Refusal.
-constexpr std::array<Row, 11> rows{{
+constexpr std::array<Row, 12> rows{{
     {1, 401, Termination::refused, "The request does not say where it goes"},
     {2, 503, Termination::refused, "The endpoint cannot be reached"},
     {3, 504, Termination::timeout, "Gateway timeout"},
@@ -27,6 +27,7 @@ constexpr std::array<Row, 11> rows{{
     {20, 503, Termination::refused, "A flow failed"},
     {21, 400, Termination::refused, "Malformed HTTP"},
     {21, 431, Termination::refused, "The request head is too large"},
+    {22, 421, Termination::refused, "This connection is for another host"},
 }};
 
 }  // namespace

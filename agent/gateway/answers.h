@@ -21,6 +21,7 @@ enum class Refusal : uint8_t {
   flow_failed,     // 20
   malformed,       // 21
   head_too_large,  // 21
+  misdirected,     // 22
 };
 
 struct Answer {

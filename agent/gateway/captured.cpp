@@ -15,7 +15,7 @@ enum class Speaks : uint8_t { undecided, http, tls, other, provider_first, gone,
 
 struct Sniffed {
   Speaks speaks = Speaks::undecided;
-  std::string server_name;
+  ClientHello hello;
 };
 
 Sniffed look_at_client(uring::Stream& client, bool overdue) {
@@ -25,7 +25,7 @@ Sniffed look_at_client(uring::Stream& client, bool overdue) {
   if (http == http::Sniff::yes) return {Speaks::http, {}};
   ClientHello hello;
   HelloState tls = parse_client_hello(bytes, hello);
-  if (tls == HelloState::complete) return {Speaks::tls, std::move(hello.sni)};
+  if (tls == HelloState::complete) return {Speaks::tls, std::move(hello)};
   bool enough = http != http::Sniff::need_more && tls != HelloState::incomplete;
   if (!enough && !overdue && !client.end_seen() && bytes.size() < uring::Stream::input_window) return {};
   return {tls == HelloState::incomplete && http != http::Sniff::need_more ? Speaks::tls : Speaks::other, {}};
@@ -53,7 +53,8 @@ uring::Task<Sniffed> sniff(Session& session) {
       deadline = session.worker.loop().now() + sniff_time;
       session.client->need(uring::Stream::input_window);
     }
-    if (silent && session.worker.phase() == Phase::handing_over && co_await hand_over(session))
+    if (silent && session.tls == nullptr && session.worker.phase() == Phase::handing_over &&
+        co_await hand_over(session))
       co_return Sniffed{Speaks::handed_over, {}};
     bool connecting = session.upstream != nullptr && session.upstream->connecting();
     co_await session.waker.wait(connecting ? std::min(deadline, session.connect_deadline) : deadline);
@@ -66,20 +67,27 @@ uring::Task<Ending> serve_captured(Session& session) {
   const Endpoint destination = session.origin->destination;
   // In parallel with reading the first bytes, unless an idle connection shows that its provider waits for requests.
   if (!session.worker.pool().has(destination) && !session.connect(destination)) co_return Ending::reset;
+  co_return co_await serve_first_bytes(session);
+}
 
+uring::Task<Ending> serve_first_bytes(Session& session) {
+  const Endpoint destination = session.origin->destination;
+  const std::string host = session.host();
   Sniffed seen = co_await sniff(session);
   switch (seen.speaks) {
     case Speaks::http:
       co_return co_await serve_http(session);
     case Speaks::tls:
-      if (!admitted(session.worker, seen.server_name, destination)) co_return Ending::reset;
-      co_return co_await relay_opaque(session, OpaqueReason::tls, std::move(seen.server_name));
+      if (!admitted(session.worker, seen.hello.sni, destination)) co_return Ending::reset;
+      // In an opened connection it is what nobody knows.
+      if (session.tls == nullptr) co_return co_await serve_tls(session, std::move(seen.hello));
+      co_return co_await relay_opaque(session, OpaqueReason::not_http, host);
     case Speaks::other:
     case Speaks::provider_first:
     case Speaks::unreachable: {
-      if (!admitted(session.worker, {}, destination)) co_return Ending::reset;
+      if (!admitted(session.worker, host, destination)) co_return Ending::reset;
       auto reason = seen.speaks == Speaks::provider_first ? OpaqueReason::provider_first : OpaqueReason::not_http;
-      co_return co_await relay_opaque(session, reason, {});
+      co_return co_await relay_opaque(session, reason, host);
     }
     case Speaks::handed_over:
       co_return Ending::handed_over;

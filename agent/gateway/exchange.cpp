@@ -167,15 +167,13 @@ void Exchange::begin_response(const http::ResponseHead& head) {
   response_ = http::BodyScanner(head.framing);
   response_keep_alive_ = head.keep_alive;
   session_.upstream_pinned = session_.upstream_pinned || head.connection_auth;
-  bool shutting_down = session_.worker.phase() == Phase::shutting_down;
-  close_client_ = close_client_ || !head.keep_alive || !request_.keep_alive || shutting_down;
+  close_client_ = close_client_ || !head.keep_alive || !request_.keep_alive || session_.closes_after_answer();
 }
 
 Exchange::State Exchange::forward_head(http::ResponseHead& head, std::string_view bytes) {
   begin_response(head);
-  bool shutting_down = session_.worker.phase() == Phase::shutting_down;
   auto head_size = static_cast<uint32_t>(head.size);
-  if (head.has_lunar || shutting_down || request_.explicit_mode) {
+  if (head.has_lunar || session_.closes_after_answer() || request_.explicit_mode) {
     session_.client->send(rewritten_head(head, bytes.substr(0, head_size)));
     session_.upstream->take(head_size).reset();
     head_size = 0;
@@ -207,7 +205,7 @@ uring::BufferRef Exchange::rewritten_head(const http::ResponseHead& head, std::s
     out->end =
         static_cast<uint32_t>(http::rewrite_response(bytes, head, close_client_ ? "close" : "keep-alive", space, echo));
   } else {
-    bool closing = session_.worker.phase() == Phase::shutting_down;
+    bool closing = session_.closes_after_answer();
     auto drop = [closing](const http::Field& field) {
       return http::is_gateway_claim(field) || (closing && field.kind == http::FieldKind::connection);
     };
@@ -233,6 +231,8 @@ Exchange::State Exchange::response_complete() {
                   upstream.input() == nullptr && !upstream.end_seen() && upstream.error() == 0;
   if (!reusable) {
     session_.upstream.reset();
+  } else if (session_.client->covered()) {
+    session_.upstream_reused = !session_.upstream_pinned;  // by the next request
   } else if (!session_.upstream_pinned) {
     session_.worker.pool().put(request_.destination, std::move(session_.upstream));
   }
@@ -265,8 +265,10 @@ Exchange::State Exchange::become_opaque(OpaqueReason reason) {
 // The provider closed or reset, and everything that it had sent has been looked at.
 Exchange::State Exchange::provider_gone() {
   uring::Stream& upstream = *session_.upstream;
-  if (may_send_again() && send_again()) return State::going;
+  session_.unprocessed = upstream.error() == ECONNREFUSED && upstream.was_connected();
+  if (may_send_again()) return send_again() ? State::going : no_other_connection();
   if (interception_ != nullptr && interception_->holds_response) return State::held;
+  if (upstream.end_in_doubt()) session_.client->leave_end_in_doubt();
   if (upstream.error() == 0 && head_done_ && response_.complete_at_close()) {
     close_client_ = true;
     return response_complete();
@@ -286,9 +288,14 @@ Exchange::State Exchange::provider_gone() {
   return end(State::reset, termination);
 }
 
+Exchange::State Exchange::no_other_connection() {
+  if (request_.explicit_mode) return fail(Failure::unreachable, Termination::refused);
+  return end(State::reset, Termination::refused);
+}
+
 bool Exchange::may_send_again() const {
   if (response_started_ || !session_.upstream_reused || !request_.keeping) return false;
-  return request_.idempotent || provably_unseen(*session_.upstream, sent_before_);
+  return request_.idempotent || session_.unprocessed || provably_unseen(*session_.upstream, sent_before_);
 }
 
 bool Exchange::send_again() {

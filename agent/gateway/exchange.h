@@ -107,6 +107,7 @@ class Exchange {
   State check_deadlines();
   [[nodiscard]] bool may_send_again() const;
   [[nodiscard]] bool send_again();
+  State no_other_connection();
   void choose_wakeups();
 
   Session& session_;

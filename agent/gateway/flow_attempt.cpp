@@ -48,8 +48,9 @@ TransactionId FlowAttempt::transaction_id() const {
 }
 
 bool FlowAttempt::client_gone() const {
-  return session_.client->error() != 0 || (session_.client->end_seen() && body_whole_) ||
-         session_.worker.phase() == Phase::ending;
+  // The end of what a stream of HTTP/2 sends is that of its request, as with every other.
+  const bool left = session_.client->end_seen() && body_whole_ && !session_.one_request();
+  return session_.client->error() != 0 || left || session_.worker.phase() == Phase::ending;
 }
 
 uring::Task<Served> FlowAttempt::run() {

@@ -30,6 +30,7 @@ uring::Task<> FlowAttempt::reach() {
   if (request.host_changed) {
     intake_.host = request.host;
     intake_.port = request.port;
+    session_.aim_at(intake_.host);
   }
   intake_.answer.reset();
   put_aside();

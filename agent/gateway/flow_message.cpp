@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <expected>
 
 #include "agent/http/chunks.h"
 #include "agent/http/content_coding.h"
@@ -29,6 +30,14 @@ void borrow_fields(const http::FieldList& fields, Message& out) {
   out.fields.clear();
   out.fields.reserve(fields.size() + 1);  // flows often add one
   for (const http::Field& field : fields) out.fields.push_back({field.name, field.value});
+}
+
+// Several fields are one list (RFC 9110 §5.3).
+std::string content_coding(const Message& message) {
+  std::string out;
+  for (const HeaderField& field : message.fields)
+    if (equal_ignoring_case(field.name, "content-encoding")) out.append(out.empty() ? "" : ", ").append(field.value);
+  return out;
 }
 
 // In its place, or first where there is none.
@@ -80,15 +89,15 @@ void set_body(Message& message, http::BodyFraming framing, std::string_view byte
   http::PayloadReader(framing).read(bytes, payload);
   message.size = payload.size();
   if (payload.size() > limit) return;
-  const HeaderField* coding = message.find("content-encoding");
-  auto text = http::decode_content(payload, coding == nullptr ? std::string_view{} : coding->value, limit);
+  auto text = http::decode_content(payload, content_coding(message), limit);
+  message.text_too_long = text == std::unexpected(http::CodingFault::too_long);
   if (text) message.body = message.keep(*std::move(text));
   message.wire_body = message.keep(std::move(payload));
 }
 
 std::string_view why_unseen(const Message& message) {
   if (message.body) return {};
-  return message.wire_body ? "coding" : "size";
+  return message.wire_body && !message.text_too_long ? "coding" : "size";
 }
 
 std::string write_request_head(const lunar::Request& request, int minor_version, std::optional<uint64_t> body_length) {

@@ -25,8 +25,8 @@ void borrow_request(const http::RequestHead& head, const RequestFacts& facts, lu
 // `head` was parsed of `bytes`; `out` borrows from `copy`, which is the same text.
 void borrow_response(const http::ResponseHead& head, std::string_view bytes, std::string_view copy, Response& out);
 
-// A body that is there whole, in the framing in which it came: its payload, size and decoded view. Above `limit` the
-// views stay missing. `message` borrows nothing.
+// A body that is there whole, in the framing in which it came: its payload, size and decoded view. What is above
+// `limit` stays missing, be it the payload or the text alone. `message` borrows nothing.
 void set_body(Message& message, http::BodyFraming framing, std::string_view bytes, size_t limit);
 // Why the view of a body that has come is missing, as a word for metrics; empty: it is there.
 [[nodiscard]] std::string_view why_unseen(const Message& message);

@@ -25,6 +25,7 @@ std::optional<Place> place_of(const Session& session, const http::RequestHead& h
     const Endpoint& destination = session.origin->destination;
     out.facts.port = destination.port;
     out.facts.transparent = true;
+    if (session.tls != nullptr) out.facts.scheme = Scheme::https;
     out.host = head.host.empty() ? destination.address.text() : lower_case(host_of(head.host));
   } else {
     Route route = find_route(head, {.query_mode = session.worker.config().query_params_mode,

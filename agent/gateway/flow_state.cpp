@@ -39,7 +39,7 @@ reply::Cached FlowState::read(const effect::ReadCache& question, const Instant& 
 void FlowState::perform(const ActivePlan& active, const Emission& emission, TransactionId transaction,
                         const Instant& now) {
   std::lock_guard lock(mutex_);
-  if (state_.perform(active.binding, emission, transaction, now)) tell(state_.wake(now));
+  if (state_.perform(*active.plan, active.binding, emission, transaction, now)) tell(state_.wake(now));
 }
 
 std::variant<reply::Admitted, Ticket> FlowState::enqueue(const ActivePlan& active, const effect::Enqueue& question,

@@ -40,7 +40,7 @@ void pin_to_cpu(uint32_t index) {
 }  // namespace
 
 Result<std::unique_ptr<Gateway>> Gateway::create(GatewayStart start, std::vector<Fd>& fds, const DomainLists& domains,
-                                                 FlowParts flows) {
+                                                 GatewayParts parts) {
   std::unique_ptr<Gateway> gateway(new Gateway);
   Shared& shared = gateway->shared_;
   shared.origins = OriginMap(map_fd(start, fds, map_name::origins));
@@ -58,8 +58,9 @@ Result<std::unique_ptr<Gateway>> Gateway::create(GatewayStart start, std::vector
   auto lists = CaptureLists::create(capture.allow_list, capture.block_list);
   if (!lists) log::error("flows apply to nothing until this is corrected: {}", lists.error().text);
   shared.capture = lists ? *std::move(lists) : CaptureLists::relay_everything();
+  if (parts.tls != nullptr) gateway->intercept(std::move(parts.tls), start, fds);
   shared.flows = &gateway->flows_;
-  shared.flow_records = flows.records;
+  shared.flow_records = parts.records;
   shared.request_id_prefix =
       fmt::format("{}-{:x}-", start.instance_id,
                   static_cast<uint64_t>(monotonic_now().time_since_epoch().count()) ^ static_cast<uint64_t>(getpid()));
@@ -78,8 +79,16 @@ Result<std::unique_ptr<Gateway>> Gateway::create(GatewayStart start, std::vector
     gateway->workers_.push_back(std::make_unique<Worker>(shared, index));
     gateway->workers_.back()->set_domains(domains);
   }
-  gateway->connect_scripts(std::move(flows.script_sockets));
+  gateway->connect_scripts(std::move(parts.script_sockets));
   return gateway;
+}
+
+void Gateway::intercept(std::unique_ptr<TlsInterception> tls, const GatewayStart& start, std::vector<Fd>& fds) {
+  const auto position = start.minting_position();
+  auto begun = position ? tls->begin(std::move(fds[*position])) : fail("the supervisor makes no certificates");
+  if (!begun) return log::error("no TLS is opened: {}", begun.error().text);
+  tls_ = std::move(tls);
+  shared_.tls = tls_.get();
 }
 
 Gateway::~Gateway() {

@@ -10,14 +10,16 @@
 
 #include "agent/config/domain_lists.h"
 #include "agent/gateway/local_zone.h"
+#include "agent/gateway/tls_interception.h"
 #include "agent/gateway/worker.h"
 
 namespace lunar::gateway {
 
-// What flows need beside the gateway itself.
-struct FlowParts {
-  std::vector<Fd> script_sockets;      // see Gateway::connect_scripts(); none: scripts fail until then
-  FlowRecordQueue* records = nullptr;  // outlives the gateway; null: nobody wants them
+// What was made before the process was confined, or by others.
+struct GatewayParts {
+  std::vector<Fd> script_sockets;        // see Gateway::connect_scripts(); none: scripts fail until then
+  FlowRecordQueue* records = nullptr;    // outlives the gateway; null: nobody wants them
+  std::unique_ptr<TlsInterception> tls;  // null: nothing is intercepted
 };
 
 // Created and called on the admin thread; the workers have threads of their own.
@@ -26,7 +28,7 @@ class Gateway {
   // `fds` in the order that GatewayStart says; it keeps those of the data path (worker, proxy and connect listeners,
   // maps) and leaves the others.
   [[nodiscard]] static Result<std::unique_ptr<Gateway>> create(GatewayStart start, std::vector<Fd>& fds,
-                                                               const DomainLists& domains, FlowParts flows = {});
+                                                               const DomainLists& domains, GatewayParts parts = {});
   Gateway(const Gateway&) = delete;
   Gateway& operator=(const Gateway&) = delete;
   ~Gateway();  // ends everything at once if it has not ended
@@ -57,11 +59,13 @@ class Gateway {
 
  private:
   Gateway() = default;
+  void intercept(std::unique_ptr<TlsInterception> tls, const GatewayStart& start, std::vector<Fd>& fds);
   void run_worker(uint32_t index, std::promise<Result<>>& opened);  // on its own thread
 
   FlowState flows_{local_zone()};
   Shared shared_;
   std::unique_ptr<Resolver> resolver_;
+  std::unique_ptr<TlsInterception> tls_;
   std::vector<Fd> maps_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<std::vector<Listener>> listeners_;  // per worker, until started

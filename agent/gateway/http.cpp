@@ -44,15 +44,20 @@ MonotonicTime head_deadline(const Session& session, bool begun) {
   return begun ? session.worker.loop().now() + captured_head_time : MonotonicTime::max();
 }
 
-bool may_hand_over(const Session& session) {
-  return session.worker.phase() == Phase::handing_over && !session.upstream_pinned;
-}
+bool may_hand_over(const Session& session) { return session.worker.phase() == Phase::handing_over && !session.bound(); }
 
 // Why no further head is waited for; `waiting`: no reason.
 HeadState reason_to_end(const Session& session, bool at_rest, MonotonicTime deadline) {
   if (session.worker.phase() == Phase::ending) return HeadState::aborted;
   if (session.worker.phase() == Phase::shutting_down && at_rest) return HeadState::ended;
   return session.worker.loop().now() >= deadline ? HeadState::timeout : HeadState::waiting;
+}
+
+// One that waits for this client's next request; those in the pool look after themselves.
+void drop_ended_upstream(Session& session) {
+  const uring::Stream* upstream = session.upstream.get();
+  if (upstream == nullptr || !session.client->covered()) return;
+  if (upstream->end_seen() || upstream->error() != 0) session.upstream.reset();
 }
 
 uring::Task<HeadState> read_head(Session& session) {
@@ -71,6 +76,7 @@ uring::Task<HeadState> read_head(Session& session) {
       deadline = head_deadline(session, begun);
     }
     bool at_rest = idle && client.unsent() == 0;
+    if (idle) drop_ended_upstream(session);
     if (at_rest && may_hand_over(session) && co_await hand_over(session)) co_return HeadState::handed_over;
     if (HeadState end = reason_to_end(session, at_rest, deadline); end != HeadState::waiting) co_return end;
     client.wake_when_sent(client.unsent() >= unsent_limit || session.worker.phase() != Phase::serving);
@@ -108,7 +114,28 @@ Served refuse_request(Session& session, Intake& intake) {
 
 namespace {
 
+// No client borrows another host's policy or connection: what is opened for one host is for no other (RFC 9110 §7.4).
+bool misdirected(const Session& session) {
+  if (session.tls == nullptr) return false;
+  const http::RequestHead& head = session.worker.request_scratch();
+  auto elsewhere = [&session](std::string_view authority) {
+    return !authority.empty() && lower_case(host_of(authority)) != session.tls->host;
+  };
+  return elsewhere(head.host) || elsewhere(authority_of(head.target));
+}
+
+Served answer_misdirected(Session& session) {
+  Intake intake = take_captured(session);
+  intake.answer = Answer{.refusal = Refusal::misdirected,
+                         .detail = session.tls->host,
+                         .close = !intake.request.body.done(),
+                         .head_only = intake.request.context.head};
+  return refuse_request(session, intake);
+}
+
 uring::Task<Served> serve_request(Session& session) {
+  if (misdirected(session)) co_return answer_misdirected(session);
+  if (session.tls != nullptr) session.aim_at(session.tls->host);
   if (auto concerned = find_flows(session)) co_return co_await pass_flows(session, std::move(concerned));
   Intake intake = session.captured() ? take_captured(session) : take_explicit(session);
   if (intake.probe) co_return Served{Exchange::State::again, OpaqueReason::none};
@@ -136,7 +163,7 @@ uring::Task<Ending> without_head(Session& session, HeadState state) {
     default:
       co_return Ending::reset;
   }
-  if (session.captured()) co_return co_await relay_opaque(session, OpaqueReason::malformed, {});
+  if (session.captured()) co_return co_await relay_opaque(session, OpaqueReason::malformed, session.host());
   if (session.astray()) co_return Ending::reset;
   if (session.client->input() == nullptr) co_return Ending::finish;
   RecordDraft draft;
@@ -166,7 +193,7 @@ uring::Task<Ending> serve_http(Session& session) {
       case Exchange::State::reset:
         co_return Ending::reset;
       case Exchange::State::opaque:
-        co_return co_await relay_opaque(session, served.reason, {});
+        co_return co_await relay_opaque(session, served.reason, session.host());
       default:
         co_return Ending::finish;
     }

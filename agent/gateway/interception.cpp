@@ -77,7 +77,7 @@ void Exchange::begin_head() {
 void Exchange::take_head() { session_.upstream->take(std::exchange(head_in_input_, 0)).reset(); }
 
 bool Exchange::must_change_head() const {
-  return head_has_lunar_ || session_.worker.phase() == Phase::shutting_down || request_.explicit_mode;
+  return head_has_lunar_ || session_.closes_after_answer() || request_.explicit_mode;
 }
 
 void Exchange::pass_head(std::string_view head) {

@@ -111,7 +111,7 @@ void record_opaque(Session& session, const OpaqueEnd& end) {
   record->termination = end.termination;
   record->mode = session.captured() ? EntryMode::transparent : EntryMode::forward;
   record->opaque = end.reason;
-  record->tls = end.reason == OpaqueReason::tls;
+  record->tls = end.reason == OpaqueReason::tls || session.tls != nullptr;
   record->set(TransactionText::method, "TUNNEL");
   record->set(TransactionText::host, end.host);
   session.worker.records().publish();

@@ -24,6 +24,7 @@ Intake describe(Session& session, const http::RequestHead& head, std::string_vie
   Request& request = intake.request;
   request.draft.started = session.worker.loop().now();
   request.draft.number = session.worker.next_request_number();
+  request.draft.tls = session.tls != nullptr;
   request.draft.describe(head, host, target.empty() ? head.target : target);
   request.body = http::BodyScanner(head.framing);
   request.context.head = head.method == "HEAD";

@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "agent/gateway/handover.h"
+#include "agent/gateway/tls_interception.h"
 
 namespace lunar::gateway {
 namespace {
@@ -45,7 +46,27 @@ Session::Session(Worker& owner, Fd socket, ListenerRole accepted_by)
   client->wake(&waker);
 }
 
+Session::Session(const Session& connection, uring::StreamRef stream)
+    : worker(connection.worker),
+      waker(connection.worker.loop()),
+      client(std::move(stream)),
+      tls(connection.tls == nullptr ? nullptr : std::make_unique<OpenedTls>(*connection.tls)),
+      h2(connection.h2),
+      origin(connection.origin),
+      role(connection.role) {
+  if (tls != nullptr) tls->upstream = nullptr;
+  client->wake(&waker);
+}
+
 bool Session::connect(const Endpoint& destination) {
+  if (h2 != nullptr) {
+    upstream = h2->open();
+    if (upstream == nullptr) return false;
+    upstream->wake(&waker);
+    upstream_destination = destination;
+    upstream_reused = true;  // by the connection's earlier streams
+    return true;
+  }
   auto socket = worker.upstream_socket(destination);
   if (!socket) return false;
   if (origin && origin->source && origin->source->is_v4() == destination.address.is_v4()) {
@@ -61,13 +82,26 @@ bool Session::connect(const Endpoint& destination) {
   upstream_destination = destination;
   upstream_reused = false;
   connect_deadline = worker.loop().now() + worker.config().timeouts.connect;
+  return tls == nullptr || begin_tls();
+}
+
+bool Session::begin_tls() {
+  auto provider = worker.shared().tls->providers().for_host(tls->provider);
+  if (!provider) return false;
+  auto engine = (*provider)->connect(
+      {.host = tls->provider, .alpn = tls->alpn, .session_key = tls->session_key, .now = worker.instant().wall});
+  if (!engine) return false;
+  auto layer = std::make_unique<TlsLayer>(*std::move(engine));
+  tls->upstream = layer.get();
+  upstream->cover(std::move(layer));
   return true;
 }
 
 bool Session::obtain(const Endpoint& destination, Nanoseconds pooled_limit) {
-  if (upstream != nullptr && upstream_destination == destination && upstream->error() == 0 && !upstream->end_seen())
+  if (upstream != nullptr && upstream_destination == destination && upstream->error() == 0 && !upstream->end_seen() &&
+      upstream->input() == nullptr)
     return true;
-  upstream = worker.pool().take(destination, pooled_limit);
+  upstream = bound() ? nullptr : worker.pool().take(destination, pooled_limit);
   if (upstream == nullptr) return connect(destination);
   upstream->wake(&waker);
   upstream_destination = destination;
@@ -75,26 +109,52 @@ bool Session::obtain(const Endpoint& destination, Nanoseconds pooled_limit) {
   return true;
 }
 
+void Session::aim_at(const std::string& host) {
+  if (!client->covered() || (tls != nullptr && tls->provider == host)) return;
+  upstream.reset();
+  if (tls != nullptr) tls->provider = host;
+  if (tls != nullptr && h2 != nullptr) tls->alpn = {"http/1.1"};
+  h2.reset();
+}
+
 void Session::note_unreachable() {
   worker.shared().unreachable.note(origin->destination, worker.loop().now() + unreachable_time);
 }
 
+void Session::enlist() {
+  slot = static_cast<uint32_t>(worker.sessions_.size());
+  worker.sessions_.push_back(this);
+}
+
+void Session::leave_list() {
+  worker.sessions_.back()->slot = slot;
+  worker.sessions_[slot] = worker.sessions_.back();
+  worker.sessions_.pop_back();
+}
+
+uring::Task<> Session::end(Ending ending) {
+  upstream.reset();
+  if (ending == Ending::finish) co_await finish_client(*this);
+  if (ending == Ending::reset) unprocessed ? client->refuse_on_close() : client->reset_on_close();
+  client.reset();
+}
+
 uring::Task<> Session::live(Worker& worker, Fd socket, ListenerRole role) {
   Session session(worker, std::move(socket), role);
-  session.slot = static_cast<uint32_t>(worker.sessions_.size());
-  worker.sessions_.push_back(&session);
+  session.enlist();
   WorkerStatistics::add(worker.statistics_.open);
-
   Ending ending = session.captured() ? co_await serve_captured(session) : co_await serve_explicit(session);
-  session.upstream.reset();
-  if (ending == Ending::finish) co_await finish_client(session);
-  if (ending == Ending::reset) session.client->reset_on_close();
-  session.client.reset();
-
-  worker.sessions_.back()->slot = session.slot;
-  worker.sessions_[session.slot] = worker.sessions_.back();
-  worker.sessions_.pop_back();
+  co_await session.end(ending);
+  session.leave_list();
   WorkerStatistics::add(worker.statistics_.open, static_cast<uint64_t>(-1));
+}
+
+uring::Task<> Session::live_stream(const Session& connection, uring::StreamRef stream) {
+  Session session(connection, std::move(stream));
+  session.enlist();
+  Ending ending = co_await serve_http(session);
+  co_await session.end(ending);
+  session.leave_list();
 }
 
 uring::Task<bool> hand_over(Session& session) {

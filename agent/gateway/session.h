@@ -2,9 +2,15 @@
 // captured.cpp (sniffing), explicit.cpp (proxy port), http.cpp (keep-alive), exchange.cpp (one request), opaque.cpp.
 #pragma once
 
+#include <memory>
 #include <optional>
+#include <string>
+#include <vector>
 
+#include "agent/gateway/h2_connection.h"
+#include "agent/gateway/tls_layer.h"
 #include "agent/gateway/worker.h"
+#include "agent/net/client_hello.h"
 #include "agent/uring/stream.h"
 #include "agent/uring/task.h"
 
@@ -18,15 +24,31 @@ enum class Ending : uint8_t {
   handed_over,  // the successor serves it
 };
 
+// Of a connection whose TLS the gateway opens: how its connections to the provider are made.
+struct OpenedTls {
+  std::string host;               // that the client asked for: SNI, or the address
+  std::string provider;           // the same, or what a flow made of it
+  std::vector<std::string> alpn;  // to offer
+  std::string session_key;
+  TlsLayer* upstream = nullptr;  // of the stream of that name, while it is there
+};
+
 class Session {
  public:
   Session(Worker& owner, Fd socket, ListenerRole accepted_by);
+  // For one request of a connection of HTTP/2.
+  Session(const Session& connection, uring::StreamRef stream);
 
   // Runs until the client's connection is over.
   [[nodiscard]] static uring::Task<> live(Worker& worker, Fd socket, ListenerRole role);
+  // Serves one request; begins before `connection` ends and may outlive it.
+  [[nodiscard]] static uring::Task<> live_stream(const Session& connection, uring::StreamRef stream);
 
-  // Begins to connect; the outcome shows on `upstream`. False: no socket could be had.
+  // Begins to connect, by TLS or as a stream of HTTP/2 if `tls` or `h2` say so; the outcome shows on `upstream`. False:
+  // no socket could be had.
   [[nodiscard]] bool connect(const Endpoint& destination);
+  // Begins TLS on the upstream connection. False: it cannot be.
+  [[nodiscard]] bool begin_tls();
   // One from the pool that was idle for less than `pooled_limit`, or a new one.
   [[nodiscard]] bool obtain(const Endpoint& destination, Nanoseconds pooled_limit);
   [[nodiscard]] bool captured() const { return origin.has_value(); }
@@ -35,27 +57,53 @@ class Session {
   [[nodiscard]] bool connect_overdue() const {
     return upstream->connecting() && worker.loop().now() >= connect_deadline;
   }
+  // Where the next request's provider is; not where the client said, if a flow has changed that.
+  void aim_at(const std::string& host);
   // A captured client's connection could not be made: its retry shall see the true errno.
   void note_unreachable();
+  // The upstream connection belongs to this client alone, and neither can move to a successor.
+  [[nodiscard]] bool bound() const { return upstream_pinned || client->covered(); }
+  // What the client asked for, where that is known of the connection; else empty.
+  [[nodiscard]] std::string host() const { return tls == nullptr ? "" : tls->host; }
+  // A stream of HTTP/2.
+  [[nodiscard]] bool one_request() const { return client->fd() < 0; }
+  // Answers announce the end of the connection: it cannot move to a successor, or the gateway ends.
+  [[nodiscard]] bool closes_after_answer() const {
+    return worker.phase() == Phase::shutting_down || (client->covered() && worker.phase() == Phase::handing_over);
+  }
 
   Worker& worker;
   uring::Waker waker;
   uring::StreamRef client;
   uring::StreamRef upstream;
+  std::unique_ptr<OpenedTls> tls;    // of an intercepted connection
+  std::shared_ptr<H2Connection> h2;  // upstream is one of its streams, unless a flow leads elsewhere
   Endpoint upstream_destination;
   MonotonicTime connect_deadline{};
   std::optional<Origin> origin;  // of a captured connection
   uint32_t slot = 0;             // in the worker's list
   ListenerRole role;
   bool upstream_reused = false;
+  bool unprocessed = false;  // a stream of HTTP/2 that ends before its request had any effect
   // Authenticated as a whole (NTLM, Negotiate): the upstream connection stays with this client.
   bool upstream_pinned = false;
+
+ private:
+  void enlist();  // among those that the worker wakes when its phase changes
+  void leave_list();
+  [[nodiscard]] uring::Task<> end(Ending ending);
 };
 
 // The chapters. Each ends with what to do with the client's connection.
 [[nodiscard]] uring::Task<Ending> serve_captured(Session& session);
+// Whoever speaks first decides what it speaks; the connection to the provider is being made, or one is in the pool.
+[[nodiscard]] uring::Task<Ending> serve_first_bytes(Session& session);
+// Opens its TLS if that is wanted and possible, else relays it.
+[[nodiscard]] uring::Task<Ending> serve_tls(Session& session, ClientHello hello);
 [[nodiscard]] uring::Task<Ending> serve_explicit(Session& session);
 [[nodiscard]] uring::Task<Ending> serve_http(Session& session);
+// A client that speaks HTTP/2, at a provider that does or, in TLS, one that speaks HTTP/1.
+[[nodiscard]] uring::Task<Ending> serve_h2(Session& session);
 // Everything from here on byte for byte; `host` is for the log and the domain lists' sake already checked.
 [[nodiscard]] uring::Task<Ending> relay_opaque(Session& session, OpaqueReason reason, std::string host);
 

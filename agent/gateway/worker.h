@@ -31,6 +31,7 @@
 namespace lunar::gateway {
 
 class Session;
+class TlsInterception;
 
 // Written by one worker, read by the admin thread.
 struct WorkerStatistics {
@@ -56,7 +57,8 @@ struct Shared {
   Unreachable unreachable{-1};
   std::optional<Heartbeats> heartbeats;
   Resolver* resolver = nullptr;
-  CaptureLists capture;  // to whose hosts flows apply
+  CaptureLists capture;            // to whose hosts flows apply
+  TlsInterception* tls = nullptr;  // null: all TLS is relayed as it is
   FlowState* flows = nullptr;
   FlowRecordQueue* flow_records = nullptr;  // null: nobody wants them
   int program_questions = -1;               // socket of ProgramQuestions, not owned; below 0: nobody wants to know
@@ -131,6 +133,7 @@ class Worker {
   [[nodiscard]] std::shared_ptr<const lunar::Caller> caller(const Origin& origin);
   void await_ticket(Ticket ticket, uring::Waker* waker);  // null: no longer
   [[nodiscard]] ScriptLink* scripts() { return scripts_.get(); }
+  void start(uring::Task<> task) { tasks_.start(std::move(task)); }
   // A socket marked as our own; when descriptors run out, idle upstream connections make room.
   [[nodiscard]] Result<Fd> upstream_socket(const Endpoint& destination);
 

@@ -16,6 +16,15 @@ namespace {
 
 constexpr size_t first_size = 4096;
 
+using Text = std::expected<std::string, CodingFault>;
+
+std::unexpected<CodingFault> unreadable() { return std::unexpected(CodingFault::unreadable); }
+
+Text within(std::string_view body, size_t limit) {
+  if (body.size() > limit) return std::unexpected(CodingFault::too_long);
+  return std::string(body);
+}
+
 // Grows in steps, never beyond the limit by more than one byte, which tells that it was passed.
 class Output {
  public:
@@ -33,8 +42,10 @@ class Output {
     used_ = text_.size() - left;
     text_.resize(used_);
   }
-  [[nodiscard]] std::optional<std::string> take() {
-    if (text_.size() > limit_) return std::nullopt;
+  // `whole`: the data ended where it should.
+  [[nodiscard]] Text take(bool whole) {
+    if (text_.size() > limit_) return std::unexpected(CodingFault::too_long);
+    if (!whole) return unreadable();
     return std::move(text_);
   }
 
@@ -46,9 +57,9 @@ class Output {
 
 enum class ZlibFormat : int { gzip = 15 + 16, zlib = 15, raw = -15 };
 
-std::optional<std::string> inflate_text(std::string_view body, ZlibFormat format, size_t limit) {
+Text inflate_text(std::string_view body, ZlibFormat format, size_t limit) {
   z_stream stream{};
-  if (inflateInit2(&stream, static_cast<int>(format)) != Z_OK) return std::nullopt;
+  if (inflateInit2(&stream, static_cast<int>(format)) != Z_OK) return unreadable();
   auto end = [](z_stream* one) { inflateEnd(one); };
   std::unique_ptr<z_stream, decltype(end)> guard(&stream, end);
   stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(body.data()));
@@ -64,14 +75,13 @@ std::optional<std::string> inflate_text(std::string_view body, ZlibFormat format
     bool further = state == Z_STREAM_END && format == ZlibFormat::gzip && stream.avail_in > 0;
     if (further) state = inflateReset(&stream);
   }
-  if (state != Z_STREAM_END || stream.avail_in > 0) return std::nullopt;
-  return out.take();
+  return out.take(state == Z_STREAM_END && stream.avail_in == 0);
 }
 
-std::optional<std::string> brotli_text(std::string_view body, size_t limit) {
+Text brotli_text(std::string_view body, size_t limit) {
   std::unique_ptr<BrotliDecoderState, decltype(&BrotliDecoderDestroyInstance)> state(
       BrotliDecoderCreateInstance(nullptr, nullptr, nullptr), &BrotliDecoderDestroyInstance);
-  if (state == nullptr) return std::nullopt;
+  if (state == nullptr) return unreadable();
   const auto* next = reinterpret_cast<const uint8_t*>(body.data());
   size_t left = body.size();
   Output out(limit);
@@ -82,14 +92,13 @@ std::optional<std::string> brotli_text(std::string_view body, size_t limit) {
     result = BrotliDecoderDecompressStream(state.get(), &left, &next, &room, &space, nullptr);
     out.fill(room);
   }
-  if (result != BROTLI_DECODER_RESULT_SUCCESS || left > 0) return std::nullopt;
-  return out.take();
+  return out.take(result == BROTLI_DECODER_RESULT_SUCCESS && left == 0);
 }
 
-std::optional<std::string> zstd_text(std::string_view body, size_t limit) {
+Text zstd_text(std::string_view body, size_t limit) {
   std::unique_ptr<ZSTD_DStream, decltype(&ZSTD_freeDStream)> stream(ZSTD_createDStream(), &ZSTD_freeDStream);
   if (stream == nullptr || ZSTD_isError(ZSTD_DCtx_setParameter(stream.get(), ZSTD_d_windowLogMax, 23)) != 0)
-    return std::nullopt;
+    return unreadable();
   ZSTD_inBuffer in{body.data(), body.size(), 0};
   Output out(limit);
   size_t rest = 1;
@@ -97,40 +106,36 @@ std::optional<std::string> zstd_text(std::string_view body, size_t limit) {
     ZSTD_outBuffer space{out.space(), out.room(), 0};
     size_t before = in.pos;
     rest = ZSTD_decompressStream(stream.get(), &space, &in);
-    if (ZSTD_isError(rest) != 0) return std::nullopt;
+    if (ZSTD_isError(rest) != 0) return unreadable();
     out.fill(space.size - space.pos);
     bool stuck = in.pos == before && space.pos == 0;
-    if (stuck && rest != 0) return std::nullopt;
+    if (stuck && rest != 0) return unreadable();
   }
-  if (rest != 0 || in.pos != in.size) return std::nullopt;
-  return out.take();
+  return out.take(rest == 0 && in.pos == in.size);
 }
 
-std::optional<std::string> decode_one(std::string_view body, std::string_view coding, size_t limit) {
+Text decode_one(std::string_view body, std::string_view coding, size_t limit) {
   auto is = [coding](std::string_view name) { return equal_ignoring_case(coding, name); };
-  if (is("identity")) return body.size() > limit ? std::nullopt : std::optional(std::string(body));
+  if (is("identity")) return within(body, limit);
   if (is("gzip") || is("x-gzip")) return inflate_text(body, ZlibFormat::gzip, limit);
   if (is("br")) return brotli_text(body, limit);
   if (is("zstd")) return zstd_text(body, limit);
-  if (!is("deflate")) return std::nullopt;
+  if (!is("deflate")) return unreadable();
   // Some servers send the bare format without the zlib wrapper (RFC 9110 §8.4.1.2).
-  auto out = inflate_text(body, ZlibFormat::zlib, limit);
-  return out ? out : inflate_text(body, ZlibFormat::raw, limit);
+  Text out = inflate_text(body, ZlibFormat::zlib, limit);
+  return out == unreadable() ? inflate_text(body, ZlibFormat::raw, limit) : out;
 }
 
 }  // namespace
 
-std::optional<std::string> decode_content(std::string_view body, std::string_view coding, size_t limit) {
+std::expected<std::string, CodingFault> decode_content(std::string_view body, std::string_view coding, size_t limit) {
   std::vector<std::string_view> codings;
   for_each_member(coding, [&codings](std::string_view one) { codings.push_back(one); });
   constexpr size_t most_codings = 4;
-  if (codings.size() > most_codings) return std::nullopt;
-  if (codings.empty()) return body.size() > limit ? std::nullopt : std::optional(std::string(body));
-  std::optional<std::string> out;
-  for (auto one = codings.rbegin(); one != codings.rend(); ++one) {
-    out = decode_one(out ? *out : body, *one, limit);
-    if (!out) return std::nullopt;
-  }
+  if (codings.size() > most_codings) return unreadable();
+  if (codings.empty()) return within(body, limit);
+  Text out = decode_one(body, codings.back(), limit);
+  for (auto one = codings.rbegin() + 1; out && one != codings.rend(); ++one) out = decode_one(*out, *one, limit);
   return out;
 }
 

@@ -2,15 +2,22 @@
 #pragma once
 
 #include <cstddef>
-#include <optional>
+#include <cstdint>
+#include <expected>
 #include <string>
 #include <string_view>
 
 namespace lunar::http {
 
+// Why a body has no text.
+enum class CodingFault : uint8_t {
+  unreadable,  // an unknown coding, broken data, data that is cut or followed by more
+  too_long,    // it would have more than `limit` bytes, in itself or on the way there
+};
+
 // The decoded text of a complete body; `coding` is the value of Content-Encoding, empty or `identity` for none, several
-// are undone from the last to the first. Nothing for an unknown coding, broken data, data that is cut or followed by
-// more, or a result above `limit` bytes.
-[[nodiscard]] std::optional<std::string> decode_content(std::string_view body, std::string_view coding, size_t limit);
+// are undone from the last to the first.
+[[nodiscard]] std::expected<std::string, CodingFault> decode_content(std::string_view body, std::string_view coding,
+                                                                     size_t limit);
 
 }  // namespace lunar::http

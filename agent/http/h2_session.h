@@ -67,8 +67,12 @@ class H2Session {
   // Forgets the stream: no event of it follows. With no_error for a response that is complete before its request.
   void reset(StreamId stream, H2Code code);
 
-  // So many bytes of what opened() and received() gave are out of the owner's memory: the peer may send as many more.
+  // So many bytes of what opened() and received() gave, or all, are out of the owner's memory: the peer may send as
+  // many more.
   void consumed(StreamId stream, size_t bytes);
+
+  // The owner's message is complete; what of it has not been sent yet will be. True for a stream that is not known.
+  [[nodiscard]] bool provided_all(StreamId stream) const;
 
   // Ends gracefully: no new streams, those that are open end as they would. A server first announces it and waits a
   // round trip for requests that are on their way (RFC 9113 §6.8). over() follows.

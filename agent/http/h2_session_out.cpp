@@ -163,6 +163,11 @@ void H2Session::finish(StreamId id) {
   resume(*stream);
 }
 
+bool H2Session::provided_all(StreamId id) const {
+  const H2Stream* stream = find(id);
+  return stream == nullptr || stream->end_provided;
+}
+
 void H2Session::reset(StreamId id, H2Code code) {
   H2Stream* stream = find(id);
   if (stream == nullptr) return;

@@ -134,18 +134,14 @@ Result<MintedLeaf> LocalAuthority::mint(const LeafRequest& request, WallTime now
   if (now >= end_) return fail("the local authority expired on " + date_text(end_) + ": lunarctl ca rotate");
   auto key = leaf_public_key(request.public_key);
   if (!key) return std::unexpected(key.error());
-  if (request.provider.size() > max_provider_certificate_bytes) return fail("the provider's certificate is too large");
-  auto provider = certificate_from_der(request.provider);
-  if (!provider) return fail("the provider's certificate: " + provider.error().text);
-  const auto names = leaf_names(**provider, request.host, request.verified);
-  if (!names) return std::unexpected(names.error());
+  if (auto good = check_leaf_names(request.names, request.host); !good) return std::unexpected(good.error());
 
   const WallTime second = std::chrono::floor<std::chrono::seconds>(now);
   const Validity validity{second - backdating, std::min<WallTime>(second + request.lifetime, end_)};
-  auto leaf = sign_leaf(**key, *names, validity);
+  auto leaf = sign_leaf(**key, request.names, validity);
   if (!leaf) return std::unexpected(leaf.error());
   for (const NameConstraintsPtr& constraints : constraints_)
-    if (auto permitted = check_permitted(*constraints, **leaf, *names); !permitted)
+    if (auto permitted = check_permitted(*constraints, **leaf, request.names); !permitted)
       return std::unexpected(permitted.error());
   return MintedLeaf{.certificate = der_of(**leaf), .chain = sent_, .validity = validity};
 }

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "agent/net/leaf_names.h"
 #include "agent/net/name_constraints.h"
 #include "agent/net/secret.h"
 #include "agent/net/x509_values.h"
@@ -27,15 +28,13 @@ struct AuthorityText {
 };
 
 inline constexpr std::chrono::seconds max_leaf_lifetime = std::chrono::days(7);
-inline constexpr size_t max_provider_certificate_bytes = 64 * 1024;
 
-// From the gateway, which strangers may have taken over: all of it is checked but `verified`, and that gives them
-// nothing, because they could as well send a certificate of their own making. Name constraints are what confines them.
+// From the gateway, which strangers may have taken over: all of it is checked, and name constraints are what confines
+// them. It has no certificate of theirs, so that nobody parses one beside the authority's key.
 struct LeafRequest {
   std::string public_key;  // DER, see leaf_public_key()
-  std::string host;        // what the client asked for: host name or address literal; empty if it did not say
-  std::string provider;    // DER of the provider's certificate
-  bool verified = false;   // that certificate was verified for `host`
+  std::string host;        // host name or address literal that must be among the names; empty: none must
+  LeafNames names;         // of the provider's certificate, see leaf_names()
   std::chrono::seconds lifetime = max_leaf_lifetime;  // at most this
 };
 
@@ -67,6 +66,7 @@ class LocalAuthority {
   [[nodiscard]] Result<MintedLeaf> mint(const LeafRequest& request, WallTime now) const;
 
   [[nodiscard]] const AuthorityDescription& describe() const { return description_; }
+  [[nodiscard]] WallTime end() const { return end_; }  // from then on nothing is minted
   // What clients must trust, as one PEM text each and the newest first: this root and earlier ones that are valid.
   [[nodiscard]] std::vector<std::string> root_pems(WallTime now) const;
   [[nodiscard]] std::string trust_bundle(WallTime now) const;  // the same as one text

@@ -168,6 +168,20 @@ std::string common_name_of(const LeafNames& names, std::string_view host) {
   return first == names.dns.end() ? std::string(no_common_name) : *first;
 }
 
+// What common_name_of() gives for a host that is covered.
+bool is_common_name_of(const LeafNames& names) {
+  const std::string& name = names.common_name;
+  if (name == no_common_name) return true;
+  return name.size() <= longest_common_name && is_mirrored_name(name) && names.cover(name);
+}
+
+size_t size_of(const LeafNames& names) {
+  size_t out = 0;
+  for (const std::string& name : names.dns) out += name.size();
+  for (const IpAddress& address : names.addresses) out += octets_of(address).size();
+  return out;
+}
+
 void push_name(GENERAL_NAMES& to, int type, std::string_view bytes, ASN1_STRING* string) {
   GENERAL_NAME* const name = GENERAL_NAME_new();
   const bool good = string != nullptr && name != nullptr &&
@@ -212,6 +226,27 @@ Result<LeafNames> leaf_names(X509& provider, std::string_view host, bool verifie
   if (out.dns.empty() && out.addresses.empty()) return fail("the provider's certificate has no host name or address");
   out.common_name = common_name_of(out, asked);
   return out;
+}
+
+Result<LeafNames> leaf_names(std::string_view der, std::string_view host, bool verified) {
+  if (der.size() > max_provider_certificate_bytes) return fail("the provider's certificate is too large");
+  const auto provider = certificate_from_der(der);
+  if (!provider) return fail("the provider's certificate: " + provider.error().text);
+  return leaf_names(**provider, host, verified);
+}
+
+Result<> check_leaf_names(const LeafNames& names, std::string_view host) {
+  const size_t count = names.dns.size() + names.addresses.size();
+  if (count == 0 || count > max_leaf_names || size_of(names) > max_leaf_name_bytes)
+    return fail("a leaf certificate has a name at least, and at most " + std::to_string(max_leaf_names) + " of " +
+                std::to_string(max_leaf_name_bytes) + " bytes together");
+  if (!std::ranges::all_of(names.dns, is_mirrored_name))
+    return fail("a leaf certificate cannot have a DNS name that is no host name");
+  if (!is_common_name_of(names)) return fail("the common name of a leaf certificate must be one of its names");
+  const bool named = IpAddress::parse(host) || is_host_name(folded(host));
+  if (!host.empty() && (!named || !names.cover(host)))
+    return fail("the name that the client asked for must be one of the leaf certificate's");
+  return {};
 }
 
 GeneralNamesPtr general_names(const LeafNames& names) {

@@ -50,7 +50,9 @@ CallView CallFacts::view() const {
           .provider_ms = provider_ms,
           .bytes_in = bytes_in,
           .bytes_out = bytes_out,
-          .started = started};
+          .started = started,
+          .request_id = request_id,
+          .attempt = attempt};
 }
 
 RecordFacts::RecordFacts(const TransactionRecord& record, const RecordNames& names) {
@@ -77,6 +79,10 @@ RecordFacts::RecordFacts(const TransactionRecord& record, const RecordNames& nam
     view_.provider_ms = milliseconds(record.provider_started_ns, record.provider_ended_ns);
   view_.bytes_in = record.bytes_in;
   view_.bytes_out = record.bytes_out;
+  view_.request_id = record.get(TransactionText::request_id);
+  view_.flows = record.get(TransactionText::flows);
+  view_.attempt = record.attempt;
+  view_.tls = record.tls;
   const std::chrono::nanoseconds since_epoch(static_cast<int64_t>(record.started_ns) + names.wall_offset_ns);
   view_.started = WallTime(std::chrono::floor<std::chrono::milliseconds>(since_epoch));
 }

@@ -25,6 +25,10 @@ struct CallView {
   std::optional<double> provider_ms;  // nothing: the provider was not called
   uint64_t bytes_in = 0, bytes_out = 0;
   WallTime started{};
+  std::string_view request_id = {};  // empty: the client gave none
+  std::string_view flows = {};       // names, each followed by a line feed
+  uint32_t attempt = 0;              // from 0
+  bool tls = false;                  // the url's scheme is https
 
   [[nodiscard]] std::string full_url() const;
 };

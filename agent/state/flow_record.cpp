@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "agent/state/record_memory.h"
+
 namespace lunar {
 namespace {
 
@@ -18,22 +20,36 @@ size_t count_of(const FlowRecord& record) {
 
 }  // namespace
 
+FlowRecordQueue::Load FlowRecordQueue::load_of(const FlowRecord& record) {
+  Load out;
+  out.bytes = sizeof(record) + record.facts.url.size() + record.facts.path.size();
+  for (const Emission& one : record.emissions) {
+    const bool har = is<emission::CaptureHar>(one);
+    (har ? out.har_bytes : out.bytes) += memory_of(one);
+    out.har_entries += har ? 1 : 0;
+  }
+  return out;
+}
+
 bool FlowRecordQueue::try_push(FlowRecord record) {
-  const size_t entries = count_of<emission::CaptureHar>(record);
+  const Load load = load_of(record);
   bool first = false;
   {
     const std::lock_guard lock(mutex_);
-    if (waiting_.records.size() >= limits_.records) {
+    if (waiting_.records.size() >= limits_.records || load_.bytes + load.bytes > limits_.record_bytes) {
       ++drops_.records;
-      drops_.har_entries += entries;
+      drops_.har_entries += load.har_entries;
       drops_.spans += count_of<emission::Span>(record);
       return false;
     }
-    if (har_entries_ + entries > limits_.har_entries) {
-      drops_.har_entries += entries;
+    load_.bytes += load.bytes;
+    if (load_.har_entries + load.har_entries > limits_.har_entries ||
+        load_.har_bytes + load.har_bytes > limits_.har_bytes) {
+      drops_.har_entries += load.har_entries;
       std::erase_if(record.emissions, is<emission::CaptureHar>);
     } else {
-      har_entries_ += entries;
+      load_.har_entries += load.har_entries;
+      load_.har_bytes += load.har_bytes;
     }
     first = waiting_.records.empty();
     waiting_.records.push_back(std::move(record));
@@ -71,7 +87,7 @@ void FlowRecordQueue::take(Batch& out) {
   out.tallies.clear();
   const std::lock_guard lock(mutex_);
   std::swap(out, waiting_);
-  har_entries_ = 0;
+  load_ = {};
 }
 
 FlowRecordQueue::Drops FlowRecordQueue::drops() const {

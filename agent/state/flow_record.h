@@ -64,10 +64,13 @@ using FlowTallies = std::map<std::tuple<const Plan*, std::string, std::string, s
 // disk would delay traffic. The lock is held for a few moves.
 class FlowRecordQueue {
  public:
+  // Of what waits; the taker has as much in its hands at most. Bytes as memory_of() estimates them.
   struct Limits {
     size_t records = 8192;
-    size_t har_entries = 1024;  // the largest things of a record; without them it is still counted
-    size_t tallies = 4096;      // what comes later counts under `other`
+    size_t record_bytes = 32 * 1024 * 1024;  // without HAR entries
+    size_t har_entries = 1024;               // the largest things of a record; without them it is still counted
+    size_t har_bytes = 64 * 1024 * 1024;
+    size_t tallies = 4096;  // what comes later counts under `other`
   };
   struct Drops {
     uint64_t records = 0;  // with all that was in them
@@ -91,13 +94,18 @@ class FlowRecordQueue {
   [[nodiscard]] Drops drops() const;
 
  private:
+  struct Load {
+    size_t bytes = 0;  // without HAR entries
+    size_t har_entries = 0, har_bytes = 0;
+  };
+  [[nodiscard]] static Load load_of(const FlowRecord& record);
   [[nodiscard]] FlowTally& tally_of(const FlowRuns& runs);
 
   const Limits limits_;
   const std::function<void()> wake_;
   mutable std::mutex mutex_;
   Batch waiting_;
-  size_t har_entries_ = 0;
+  Load load_;  // of what waits
   Drops drops_;
 };
 

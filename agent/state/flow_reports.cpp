@@ -15,9 +15,27 @@ void FlowReports::set_har_file(std::unique_ptr<HarFile> file) {
   har_ = std::move(file);
 }
 
+namespace {
+
+uint64_t dropped_by(const std::unique_ptr<TraceSender>& sender) { return sender ? sender->counts().dropped : 0; }
+uint64_t lost_with(const std::unique_ptr<TraceSender>& sender) {
+  return dropped_by(sender) + (sender ? sender->unsent() : 0);
+}
+
+}  // namespace
+
 void FlowReports::set_trace_sender(std::unique_ptr<TraceSender> sender) {
-  if (traces_) spans_dropped_ += traces_->counts().dropped + traces_->unsent();
+  spans_dropped_ += lost_with(traces_);
   traces_ = std::move(sender);
+}
+
+void FlowReports::set_own_trace_sender(std::unique_ptr<TraceSender> sender) {
+  own_spans_dropped_ += lost_with(own_traces_);
+  own_traces_ = std::move(sender);
+}
+
+void FlowReports::observe(const CallView& call) {
+  if (own_traces_) own_traces_->add(attempt_spans_.of(call));
 }
 
 void FlowReports::drain(SteadyTime now) {
@@ -94,7 +112,8 @@ void FlowReports::write(MetricText& text, const FlowGauges& now) {
   text.sample(static_cast<double>(drops.spans), {{"kind", "span"}});
   text.family("lunar_exporter_dropped_total", MetricKind::counter, "Entries that an exporter could not hand over.");
   text.sample(static_cast<double>(har_dropped_ + (har_ ? har_->dropped() : 0)), {{"exporter", "file"}});
-  text.sample(static_cast<double>(spans_dropped_ + (traces_ ? traces_->counts().dropped : 0)), {{"exporter", "trace"}});
+  text.sample(static_cast<double>(spans_dropped_ + dropped_by(traces_)), {{"exporter", "trace"}});
+  text.sample(static_cast<double>(own_spans_dropped_ + dropped_by(own_traces_)), {{"exporter", "own_trace"}});
 }
 
 }  // namespace lunar

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "agent/base/log.h"
+#include "agent/state/record_memory.h"
 
 namespace lunar {
 namespace {
@@ -23,10 +24,11 @@ TraceSender::TraceSender(EventLoop& loop, TraceSenderOptions options, Resolve re
     : options_(std::move(options)),
       resolve_(std::move(resolve)),
       target_(parse_absolute_target(options_.endpoint)),
-      usable_(target_ && target_->scheme == Scheme::http),
-      post_(loop, options_.timeout) {
+      usable_(target_ && (target_->scheme == Scheme::http || options_.open_channel)),
+      post_(loop, options_.timeout, secure()) {
   if (!usable_)
-    log::warn("traces cannot be sent to {}: only http endpoints are supported; spans are dropped", options_.endpoint);
+    log::warn("traces cannot be sent to {}: it is no {} URL; spans are dropped", options_.endpoint,
+              options_.open_channel ? "http or https" : "http");
   due_ = loop.timer([this] { send_batch(); });
   lookup_deadline_ = loop.timer([this] { attempt_at({}); });
 }
@@ -35,12 +37,19 @@ TraceSender::~TraceSender() {
   if (!idle()) log::warn("{} spans for {} were not sent in time and are lost", unsent(), options_.endpoint);
 }
 
+HttpPost::Secure TraceSender::secure() const {
+  if (!usable_ || target_->scheme != Scheme::https) return nullptr;
+  return [this] { return options_.open_channel(target_->authority.host, target_->port()); };
+}
+
 void TraceSender::add(emission::Span span) {
-  if (!usable_ || waiting_.size() >= options_.buffer) {
+  const size_t bytes = memory_of(span);
+  if (!usable_ || waiting_.size() >= options_.buffer || waiting_bytes_ + bytes > options_.buffer_bytes) {
     ++counts_.dropped;
     if (!usable_) ++counts_.unsupported;
     return;
   }
+  waiting_bytes_ += bytes;
   waiting_.push_back(std::move(span));
   if (!in_flight_.empty()) return;
   if (waiting_.size() >= options_.batch) {
@@ -65,6 +74,7 @@ void TraceSender::send_batch() {
   const auto count = static_cast<ptrdiff_t>(std::min(waiting_.size(), options_.batch));
   in_flight_.assign(std::make_move_iterator(waiting_.begin()), std::make_move_iterator(waiting_.begin() + count));
   waiting_.erase(waiting_.begin(), waiting_.begin() + count);
+  for (const emission::Span& span : in_flight_) waiting_bytes_ -= memory_of(span);
   message_ = request(otlp_json(in_flight_, options_.resource));
   attempts_ = 0;
   attempt();

@@ -1,5 +1,5 @@
-// The trace exporter: spans in batches to a collector, as OTLP/HTTP JSON (flows.md §7.12). On the event loop of the
-// admin thread; a collector that is slow or gone costs spans, which are counted, and never time of the data path.
+// A trace exporter: spans in batches to a collector, as OTLP/HTTP JSON (flows.md §7.12). On the event loop of the admin
+// thread; a collector that is slow or gone costs spans, which are counted, and never time of the data path.
 #pragma once
 
 #include <deque>
@@ -19,12 +19,14 @@
 namespace lunar {
 
 struct TraceSenderOptions {
-  std::string endpoint;  // a URL; https is not supported, its spans are dropped and counted
+  std::string endpoint;  // a URL; spans for any other text are dropped and counted
   OtlpResource resource;
+  OpenChannel open_channel = nullptr;  // the TLS side of its connections; null: an https endpoint is not usable
   Nanoseconds flush_interval = std::chrono::seconds(10);  // from the first span of a batch; 0: at once
   Nanoseconds timeout = std::chrono::seconds(10);         // of one attempt to send a batch, its lookup included
-  size_t batch = 512;    // spans of a request; so many are sent before the interval ends
-  size_t buffer = 8192;  // spans that wait
+  size_t batch = 512;                      // spans of a request; so many are sent before the interval ends
+  size_t buffer = 8192;                    // spans that wait
+  size_t buffer_bytes = 16 * 1024 * 1024;  // and about how much memory they take
 };
 
 class TraceSender {
@@ -37,7 +39,7 @@ class TraceSender {
   struct Counts {
     uint64_t sent = 0;         // spans that the collector took
     uint64_t dropped = 0;      // for whatever reason
-    uint64_t unsupported = 0;  // of these, for an https endpoint
+    uint64_t unsupported = 0;  // of these, for an endpoint that nothing can be sent to
   };
 
   TraceSender(EventLoop& loop, TraceSenderOptions options, Resolve resolve);
@@ -60,12 +62,14 @@ class TraceSender {
   void give_up(const std::string& why);
   void next_batch();
   [[nodiscard]] std::string request(const std::string& body) const;
+  [[nodiscard]] HttpPost::Secure secure() const;
 
   TraceSenderOptions options_;
   Resolve resolve_;
   std::optional<AbsoluteTarget> target_;
   bool usable_ = false;
   std::deque<emission::Span> waiting_;
+  size_t waiting_bytes_ = 0;
   std::vector<emission::Span> in_flight_;
   std::string message_;  // of the batch in flight
   unsigned attempts_ = 0;

@@ -24,7 +24,10 @@ uint64_t Pump::move(Stream& from, Stream& to) {
     moved += piece->size();
     to.send(std::move(piece));
   }
-  if (from.ended()) to.finish_sending();
+  if (from.ended()) {
+    if (from.end_in_doubt()) to.leave_end_in_doubt();
+    to.finish_sending();
+  }
   to.wake_when_sent(from.input() != nullptr || from.ended() || from.error() != 0);
   return moved;
 }

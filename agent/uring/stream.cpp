@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstring>
 #include <new>
+#include <utility>
 
 namespace lunar::uring {
 namespace {
@@ -60,6 +61,13 @@ StreamRef Stream::connect(Loop& loop, Fd socket, const Endpoint& destination) {
   return stream;
 }
 
+StreamRef Stream::over(Loop& loop, std::unique_ptr<StreamLayer> layer) {
+  StreamRef stream(new (FramePool::allocate(sizeof(Stream))) Stream(loop, Fd()));
+  stream->layer_ = std::move(layer);
+  stream->layer_->begin(*stream);
+  return stream;
+}
+
 void Stream::connected(Operation& operation, int32_t result, uint32_t) {
   Stream& self = static_cast<Transmit&>(operation).stream;
   self.connecting_ = false;
@@ -73,14 +81,49 @@ void Stream::connected(Operation& operation, int32_t result, uint32_t) {
     return;
   }
   self.was_connected_ = true;
+  if (self.layer_ != nullptr) self.layer_->begin(self);
   self.receive_more();
   self.transmit_more();
   self.changed();
 }
 
-void Stream::fail(int error) {
+void Stream::cover(std::unique_ptr<StreamLayer> layer) {
+  layer_ = std::move(layer);
+  if (connecting_ || error_ != 0) return;
+  layer_->begin(*this);
+  Buffer* piece = first_;
+  first_ = last_ = nullptr;
+  input_bytes_ = needed_ = 0;
+  const bool over = ended_;
+  ended_ = false;
+  while (piece != nullptr) {
+    BufferRef arrived(piece, BufferReturn{&loop_.buffers()});
+    piece = std::exchange(arrived->next, nullptr);
+    layer_->received(*this, std::move(arrived));
+  }
+  if (over) layer_->ended(*this);
+  receive_more();
+  // The owner looks at what has become of its input, as it would if it had arrived now.
+  if (waker_ != nullptr) waker_->signal();
+}
+
+void Stream::layer_deliver_end(bool in_doubt) {
+  if (ended_ || error_ != 0) return;
+  ended_ = true;
+  end_in_doubt_ = in_doubt;
+}
+
+void Stream::layer_sent() {
+  if (unsent() == 0 && wake_when_sent_) changed();
+}
+
+void Stream::layer_fail(int error) {
   if (error_ == 0) error_ = error;
   if (!sending_) drop_output();
+}
+
+void Stream::fail(int error) {
+  layer_fail(error);
   changed();
 }
 
@@ -102,6 +145,7 @@ void Stream::release() {
     BufferRef piece(first_, BufferReturn{&loop_.buffers()});
     first_ = piece->next;
   }
+  if (layer_ != nullptr) layer_->released(*this);
   if (socket_ && reset_) {
     linger abort{.l_onoff = 1, .l_linger = 0};
     setsockopt(fd(), SOL_SOCKET, SO_LINGER, &abort, sizeof abort);

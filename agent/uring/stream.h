@@ -10,6 +10,7 @@
 #include "agent/base/endpoint.h"
 #include "agent/uring/buffers.h"
 #include "agent/uring/loop.h"
+#include "agent/uring/stream_layer.h"
 
 namespace lunar::uring {
 
@@ -29,6 +30,12 @@ class Stream {
   [[nodiscard]] static StreamRef adopt(Loop& loop, Fd socket);
   // Opens the connection; `connecting()` until it is there or `error()` says why not.
   [[nodiscard]] static StreamRef connect(Loop& loop, Fd socket, const Endpoint& destination);
+  // A stream without a socket: `layer` has all of it.
+  [[nodiscard]] static StreamRef over(Loop& loop, std::unique_ptr<StreamLayer> layer);
+  // From now on, and for what has arrived and was not taken, everything below is about the bytes above `layer`: once,
+  // and before anything is sent.
+  void cover(std::unique_ptr<StreamLayer> layer);
+  [[nodiscard]] bool covered() const { return layer_ != nullptr; }
 
   Stream(const Stream&) = delete;
   Stream& operator=(const Stream&) = delete;
@@ -43,8 +50,9 @@ class Stream {
     watcher_context_ = context;
   }
 
-  [[nodiscard]] bool connecting() const { return connecting_; }
-  [[nodiscard]] bool was_connected() const { return was_connected_; }  // at some time, whatever came of it
+  // Nothing passes yet: the connection, or the layer above it, is being opened.
+  [[nodiscard]] bool connecting() const { return connecting_ || (layer_ != nullptr && layer_->opening()); }
+  [[nodiscard]] bool was_connected() const { return was_connected_; }  // TCP, at some time, whatever came of it
   [[nodiscard]] int error() const { return error_; }  // errno of the first failure in either direction, or 0
   [[nodiscard]] int fd() const { return socket_.get(); }
 
@@ -52,6 +60,8 @@ class Stream {
   [[nodiscard]] Buffer* input() const { return first_; }
   [[nodiscard]] bool ended() const { return ended_ && first_ == nullptr; }  // peer sent FIN and all was taken
   [[nodiscard]] bool end_seen() const { return ended_; }
+  // The peer ended without saying that it was the end, where its layer can say so: a part may be missing.
+  [[nodiscard]] bool end_in_doubt() const { return end_in_doubt_; }
   [[nodiscard]] uint32_t input_bytes() const { return input_bytes_; }
   [[nodiscard]] BufferRef take();                // the oldest piece
   [[nodiscard]] BufferRef take(uint32_t bytes);  // that many bytes of it; copies only when the rest must stay
@@ -71,19 +81,34 @@ class Stream {
 
   // Sending. One write is in flight; further pieces queue behind it.
   void send(BufferRef piece);
-  [[nodiscard]] uint32_t unsent() const { return unsent_; }
+  [[nodiscard]] uint32_t unsent() const { return unsent_ + (layer_ == nullptr ? 0 : layer_->waiting_bytes()); }
   // `true`: signal when everything was sent, not only on failure.
   void wake_when_sent(bool wanted) { wake_when_sent_ = wanted; }
   [[nodiscard]] uint64_t sent_bytes() const { return sent_bytes_; }
-  void finish_sending();  // FIN behind what is queued
+  void finish_sending();                                 // FIN behind what is queued
+  void leave_end_in_doubt() { leave_in_doubt_ = true; }  // finish_sending() will not say that it was the end
   [[nodiscard]] bool finished_sending() const { return finish_ && unsent_ == 0; }
-  void reset_on_close() { reset_ = true; }  // RST instead of FIN
+  void reset_on_close() { reset_ = true; }              // RST instead of FIN
+  void refuse_on_close() { reset_ = refused_ = true; }  // the same, and what was received had no effect
 
   // Takes the descriptor out of a paused stream with nothing queued; the stream is then only fit to be released.
   [[nodiscard]] Fd detach();
 
   // More unread input than this stops receiving until the owner has taken some.
   static constexpr uint32_t input_window = 64 * 1024;
+
+  // For the layer alone.
+  [[nodiscard]] BufferPool& buffers() { return loop_.buffers(); }
+  void layer_deliver(BufferRef piece) { append(std::move(piece)); }
+  void layer_deliver_end(bool in_doubt);
+  void layer_transmit(BufferRef piece);
+  void layer_transmit_end();  // FIN behind what it has transmitted
+  void layer_fail(int error);
+  void layer_changed() { changed(); }  // after these, where they were not answers to a call
+  void layer_sent();                   // waiting_bytes() has become less
+  [[nodiscard]] bool resets_on_close() const { return reset_; }
+  [[nodiscard]] bool refuses_on_close() const { return refused_; }
+  [[nodiscard]] bool leaves_end_in_doubt() const { return leave_in_doubt_; }
 
  private:
   friend struct StreamRelease;
@@ -106,6 +131,8 @@ class Stream {
   static void cancelled(Operation& operation, int32_t result, uint32_t flags);
 
   void receive_more();
+  void arrived(BufferRef piece);
+  void peer_finished();
   void append(BufferRef piece);
   void took(uint32_t bytes);
   void transmit_more();
@@ -128,6 +155,7 @@ class Stream {
   Waker* waker_ = nullptr;
   Watcher watcher_ = nullptr;
   void* watcher_context_ = nullptr;
+  std::unique_ptr<StreamLayer> layer_;
   Buffer* first_ = nullptr;  // input, oldest first
   Buffer* last_ = nullptr;
   Buffer* out_first_ = nullptr;  // output; while `sending_` its first pieces belong to the kernel
@@ -144,13 +172,16 @@ class Stream {
   bool paused_ : 1 = false;
   bool bulk_ : 1 = false;
   bool ended_ : 1 = false;
+  bool end_in_doubt_ : 1 = false;
   bool connecting_ : 1 = false;
   bool was_connected_ : 1 = true;
   bool sending_ : 1 = false;
   bool wake_when_sent_ : 1 = false;
   bool finish_ : 1 = false;
+  bool leave_in_doubt_ : 1 = false;
   bool fin_sent_ : 1 = false;
   bool reset_ : 1 = false;
+  bool refused_ : 1 = false;
   bool released_ : 1 = false;
 };
 static_assert(sizeof(Stream) <= 192, "an idle connection is three cache lines of this and no buffer");

@@ -22,7 +22,7 @@ uint32_t Stream::window() const {
 }
 
 void Stream::receive_more() {
-  if (receiving_ || paused_ || ended_ || error_ != 0 || connecting_ || released_) return;
+  if (receiving_ || paused_ || ended_ || error_ != 0 || connecting_ || released_ || !socket_) return;
   if (input_bytes_ >= (bulk_ ? 1 : window())) return;
   receiving_ = true;
   BufferPool& buffers = loop_.buffers();
@@ -56,10 +56,9 @@ void Stream::received(Operation& operation, int32_t result, uint32_t flags) {
     return;
   }
   if (result > 0) {
-    self.append(std::move(piece));
+    self.arrived(std::move(piece));
   } else if (result == 0) {
-    // Behind an error that the other direction met first, the kernel reports an end that the peer never sent.
-    self.ended_ = self.error_ == 0;
+    self.peer_finished();
   } else if (result != -ECANCELED && result != -EINTR && result != -ENOBUFS) {
     self.fail(-result);
     return;
@@ -71,6 +70,24 @@ void Stream::received(Operation& operation, int32_t result, uint32_t flags) {
   }
   // A receive that ended for our own reasons is no event, except for who waits for a pause.
   if (result >= 0 || self.paused_) self.changed();
+}
+
+void Stream::arrived(BufferRef piece) {
+  if (layer_ == nullptr) {
+    append(std::move(piece));
+  } else if (error_ == 0) {
+    layer_->received(*this, std::move(piece));
+  }
+}
+
+void Stream::peer_finished() {
+  // Behind an error that the other direction met first, the kernel reports an end that the peer never sent.
+  if (error_ != 0) return;
+  if (layer_ == nullptr) {
+    layer_deliver_end(false);
+  } else {
+    layer_->ended(*this);
+  }
 }
 
 void Stream::append(BufferRef piece) {
@@ -103,6 +120,7 @@ void Stream::need(uint32_t bytes) {
 void Stream::took(uint32_t bytes) {
   input_bytes_ -= bytes;
   needed_ = 0;
+  if (layer_ != nullptr) layer_->took(*this, bytes);
   receive_more();
 }
 

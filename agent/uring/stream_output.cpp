@@ -30,6 +30,15 @@ bool was_reset(int fd) {
 
 void Stream::send(BufferRef piece) {
   if (error_ != 0 || piece->size() == 0) return;
+  if (layer_ != nullptr) {
+    layer_->send(*this, std::move(piece));
+  } else {
+    layer_transmit(std::move(piece));
+  }
+}
+
+void Stream::layer_transmit(BufferRef piece) {
+  if (error_ != 0) return;
   unsent_ += piece->size();
   Buffer* raw = piece.release();
   raw->next = nullptr;
@@ -39,7 +48,7 @@ void Stream::send(BufferRef piece) {
 }
 
 void Stream::transmit_more() {
-  if (sending_ || connecting_ || error_ != 0) return;
+  if (sending_ || connecting_ || error_ != 0 || !socket_) return;
   if (out_first_ == nullptr) {
     if (finish_ && !fin_sent_) {
       fin_sent_ = true;
@@ -108,6 +117,14 @@ void Stream::drop_sent(uint32_t bytes) {
 
 void Stream::finish_sending() {
   if (finish_) return;
+  if (layer_ != nullptr) {
+    layer_->finish(*this);
+  } else {
+    layer_transmit_end();
+  }
+}
+
+void Stream::layer_transmit_end() {
   finish_ = true;
   transmit_more();
 }

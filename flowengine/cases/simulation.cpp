@@ -113,7 +113,7 @@ void Simulation::begin_attempt(Call& call) {
 
 void Simulation::drain(Call& call) {
   for (Emission& one : call.execution->emissions()) {
-    (void)state_.perform(call.binding, one, call.id(), now_);
+    (void)state_.perform(*call.plan, call.binding, one, call.id(), now_);
     emissions_.push_back(std::move(one));
   }
   call.execution->emissions().clear();

@@ -118,7 +118,7 @@ class SpecReader {
       auto found = std::ranges::find(versions, value->text);
       if (found == std::end(versions))
         return reader_.error(value->at, "out-of-range", describe(*value) + " is not one of 1.2, 1.3");
-      out.min_version = static_cast<TlsVersion>(found - versions);
+      out.min_version = static_cast<LowestTls>(found - versions);
     }
     out_.provider_tls.push_back(std::move(out));
   }

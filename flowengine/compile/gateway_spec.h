@@ -24,13 +24,13 @@ struct ClientCertificateSpec {  // mTLS[]
   bool tls_verify = true;
 };
 
-enum class TlsVersion : uint8_t { tls12, tls13 };
+enum class LowestTls : uint8_t { tls12, tls13 };
 
 struct ProviderTlsSpec {  // provider_tls[]
   HostPattern domain;
   bool tls_verify = true;
   std::optional<NamedFile> ca;
-  TlsVersion min_version = TlsVersion::tls12;
+  LowestTls min_version = LowestTls::tls12;
 };
 
 struct FileExporter {

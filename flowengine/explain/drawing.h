@@ -16,6 +16,8 @@ namespace lunar {
 // Self-contained, without scripts and fonts of its own, readable on a light and on a dark page.
 [[nodiscard]] std::string draw_svg(const FlowSteps& flow);
 
+// What stands above both directions, a line each: what the flow concerns, and its mode where it has one.
+[[nodiscard]] std::vector<std::string> notes_of(const FlowSteps& flow);
 // Where a direction begins and ends, in words.
 [[nodiscard]] std::string_view begin_text(Phase phase);
 [[nodiscard]] std::string_view end_text(Phase phase);

@@ -7,9 +7,14 @@ namespace lunar {
 namespace {
 
 constexpr double gap_between_boxes = 24;
-constexpr double gap_between_layers = 44;
+constexpr double gap_between_layers = 28;
 constexpr double width_of_bend = 12;
+// How strongly the ends of an edge attract each other: long edges are rather straight than short ones.
+constexpr double pull_of_boxes = 1;
+constexpr double pull_of_box_and_bend = 2;
+constexpr double pull_of_bends = 16;
 constexpr int sweeps = 4;
+constexpr int alignments = 12;
 constexpr size_t most_bends = 20'000;  // beyond that long edges are straight
 
 // A box, or the bend of a long edge in a layer that it crosses.
@@ -30,6 +35,7 @@ class Layout {
     assign_layers();
     bend_long_edges();
     order();
+    align();
     return place();
   }
 
@@ -79,24 +85,26 @@ class Layout {
       layers_[places_[i].layer].push_back(i);
     }
     for (auto& layer : layers_) spread(layer);
-    for (int sweep = 0; sweep < sweeps; ++sweep) {
-      const bool down = sweep % 2 == 0;
-      if (down) {
-        for (auto& layer : layers_) sort_by_neighbours(layer, down);
-      } else {
-        for (auto layer = layers_.rbegin(); layer != layers_.rend(); ++layer) sort_by_neighbours(*layer, down);
-      }
-    }
+    for (int sweep = 0; sweep < sweeps; ++sweep)
+      in_turn(sweep % 2 == 0, [this](std::vector<size_t>& layer, bool down) { sort_by_neighbours(layer, down); });
+  }
+
+  template <class Do>
+  void in_turn(bool down, Do act) {
+    for (size_t i = 0; i < layers_.size(); ++i) act(layers_[down ? i : layers_.size() - 1 - i], down);
+  }
+
+  // The mean of the neighbours above or below; where there are none, where it is.
+  [[nodiscard]] double wanted_x(const Place& place, bool down) const {
+    const std::vector<size_t>& near = down ? place.above : place.below;
+    double sum = 0;
+    for (const size_t other : near) sum += places_[other].x;
+    return near.empty() ? place.x : sum / static_cast<double>(near.size());
   }
 
   void sort_by_neighbours(std::vector<size_t>& layer, bool down) {
     std::vector<std::tuple<double, size_t, size_t>> wanted;  // where, what was its turn, which
-    for (const size_t i : layer) {
-      const std::vector<size_t>& near = down ? places_[i].above : places_[i].below;
-      double sum = 0;
-      for (const size_t other : near) sum += places_[other].x;
-      wanted.emplace_back(near.empty() ? places_[i].x : sum / static_cast<double>(near.size()), wanted.size(), i);
-    }
+    for (const size_t i : layer) wanted.emplace_back(wanted_x(places_[i], down), wanted.size(), i);
     std::ranges::sort(wanted);
     for (size_t i = 0; i < layer.size(); ++i) layer[i] = std::get<2>(wanted[i]);
     spread(layer);
@@ -113,9 +121,51 @@ class Layout {
     }
   }
 
+  void align() {
+    for (int sweep = 0; sweep < alignments; ++sweep)
+      in_turn(sweep % 2 == 0, [this](const std::vector<size_t>& layer, bool down) { settle(layer, down); });
+  }
+
+  [[nodiscard]] double pull(size_t one, size_t other) const {
+    const size_t bends = (one >= boxes_.size() ? 1 : 0) + (other >= boxes_.size() ? 1 : 0);
+    return bends == 0 ? pull_of_boxes : bends == 1 ? pull_of_box_and_bend : pull_of_bends;
+  }
+
+  // As near to its neighbours above or below as order and gaps allow, by least squares: those that would be too close
+  // form a block, which stands at the mean of what its members want (isotonic regression).
+  void settle(const std::vector<size_t>& layer, bool down) {
+    struct Block {
+      double sum = 0, weight = 0;
+      size_t end = 0;
+      [[nodiscard]] double mean() const { return sum / weight; }
+    };
+    std::vector<double> offsets;  // from the first place, where all stand as close as they may
+    std::vector<Block> blocks;
+    for (size_t i = 0; i < layer.size(); ++i) {
+      const Place& one = places_[layer[i]];
+      offsets.push_back(i == 0 ? 0
+                               : offsets[i - 1] + (places_[layer[i - 1]].width + one.width) / 2 + gap_between_boxes);
+      Block block{.end = i + 1};
+      for (const size_t other : down ? one.above : one.below) {
+        block.sum += pull(layer[i], other) * (places_[other].x - offsets[i]);
+        block.weight += pull(layer[i], other);
+      }
+      if (block.weight == 0) block = {one.x - offsets[i], 1, i + 1};
+      blocks.push_back(block);
+      while (blocks.size() > 1 && blocks[blocks.size() - 2].mean() > blocks.back().mean()) {
+        const Block last = blocks.back();
+        blocks.pop_back();
+        blocks.back() = {blocks.back().sum + last.sum, blocks.back().weight + last.weight, last.end};
+      }
+    }
+    size_t i = 0;
+    for (const Block& block : blocks)
+      for (; i < block.end; ++i) places_[layer[i]].x = block.mean() + offsets[i];
+  }
+
   LayoutSize place() {
-    double left = 0;
-    double right = 0;
+    double left = places_.empty() ? 0 : places_[0].x;
+    double right = left;
     for (const Place& one : places_) {
       left = std::min(left, one.x - one.width / 2);
       right = std::max(right, one.x + one.width / 2);
@@ -144,9 +194,8 @@ class Layout {
       const Place& one = places_[chain[i]];
       const double x = one.x - left;
       const double top = tops[one.layer];
-      if (i > 0) edges_[index].points.push_back({x, top});
-      const bool box = i == 0;
-      if (i + 1 < chain.size()) edges_[index].points.push_back({x, top + (box ? one.height : heights[one.layer])});
+      edges_[index].points.push_back({x, top + (i == 0 ? one.height : 0)});
+      if (i + 1 < chain.size()) edges_[index].points.push_back({x, top + heights[one.layer]});
     }
   }
 

@@ -17,7 +17,9 @@ struct LayoutPoint {
 
 struct LayoutEdge {
   size_t from = 0, to = 0;
-  std::vector<LayoutPoint> points;  // from the lower side of one box to the upper side of the other; set by lay_out()
+  // From the lower side of one box to the upper side of the other; set by lay_out(). Straight down through a layer from
+  // each with an even index to the next, and from there on to the next layer.
+  std::vector<LayoutPoint> points;
 };
 
 struct LayoutSize {

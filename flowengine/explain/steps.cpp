@@ -1,5 +1,7 @@
 #include "flowengine/explain/steps.h"
 
+#include <algorithm>
+
 #include "flowengine/explain/filter_text.h"
 #include "flowengine/processors/processor.h"
 
@@ -47,6 +49,16 @@ void note_answers(const Flow& flow, const FlowSteps& steps, DirectionSteps& resp
 }
 
 }  // namespace
+
+std::vector<std::string> open_outputs(const Step& step) {
+  std::vector<std::string> out;
+  if (step.answers || step.idle) return out;
+  const bool taken =
+      std::ranges::any_of(step.edges, [](const StepEdge& edge) { return edge.output.empty() && !edge.answer_only; });
+  for (const std::string& name : step.outputs)
+    if (!taken && std::ranges::find(step.edges, name, &StepEdge::output) == step.edges.end()) out.push_back(name);
+  return out;
+}
 
 FlowSteps steps_of(const Plan& plan, const Flow& flow, const Declarations& declarations) {
   FlowSteps out{.name = flow.name,

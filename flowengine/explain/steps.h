@@ -44,6 +44,9 @@ struct FlowSteps {
   DirectionSteps request, response;
 };
 
+// That no edge takes; there the branch ends.
+[[nodiscard]] std::vector<std::string> open_outputs(const Step& step);
+
 [[nodiscard]] FlowSteps steps_of(const Plan& plan, const Flow& flow, const Declarations& declarations);
 
 }  // namespace lunar

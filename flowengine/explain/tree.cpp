@@ -38,17 +38,6 @@ class Tree {
     return out;
   }
 
-  // Outputs that no edge takes; there the branch ends.
-  static std::vector<std::string> open_outputs(const Step& step) {
-    std::vector<std::string> out;
-    if (step.answers || step.idle) return out;
-    const bool taken =
-        std::ranges::any_of(step.edges, [](const StepEdge& edge) { return edge.output.empty() && !edge.answer_only; });
-    for (const std::string& name : step.outputs)
-      if (!taken && std::ranges::find(step.edges, name, &StepEdge::output) == step.edges.end()) out.push_back(name);
-    return out;
-  }
-
   void draw_edges(const Step& step, const std::string& indent) {
     const std::vector<std::string> open = open_outputs(step);
     for (size_t i = 0; i < step.edges.size(); ++i)
@@ -91,12 +80,17 @@ std::string_view end_text(Phase phase) { return phase == Phase::request ? "to th
 
 std::vector<std::string> draw_tree(const DirectionSteps& steps, Phase phase) { return Tree(steps, phase).draw(); }
 
+std::vector<std::string> notes_of(const FlowSteps& flow) {
+  std::vector<std::string> out{"url: " + joined(flow.patterns, ", ")};
+  out.insert(out.end(), flow.conditions.begin(), flow.conditions.end());
+  if (flow.shadow) out.emplace_back("mode: shadow, changes nothing");
+  if (flow.blocks_on_error) out.emplace_back("on_error: block");
+  return out;
+}
+
 std::string draw_text(const FlowSteps& flow) {
-  std::string out = flow.name + " (" + flow.file + ")\n";
-  out += "  url: " + joined(flow.patterns, ", ") + "\n";
-  for (const std::string& condition : flow.conditions) out += "  " + condition + "\n";
-  if (flow.shadow) out += "  mode: shadow, changes nothing\n";
-  if (flow.blocks_on_error) out += "  on_error: block\n";
+  std::string out;
+  append_lines(out, flow.name + " (" + flow.file + ")", notes_of(flow));
   append_lines(out, "request", draw_tree(flow.request, Phase::request));
   const std::string condition = joined(flow.response_conditions, "; ");
   append_lines(out, condition.empty() ? "response" : "response, if " + condition,

@@ -96,6 +96,11 @@ class CacheStep : public Processor {
     if (auto key = cache_key(rules_, context)) context.notes.cache_keys[context.instance] = *std::move(key);
   }
   [[nodiscard]] BodyUse body_use(Phase /*phase*/) const override { return {.hold_request = rules_.needs_body()}; }
+  [[nodiscard]] std::string cache_scheme() const override {
+    std::string out = rules_.partition;
+    for (const Expression& part : rules_.parts) out += '\0' + part.text();
+    return out;
+  }
 
  protected:
   [[nodiscard]] const KeyRules& rules() const { return rules_; }

@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "flowengine/processors/parameter.h"
@@ -30,6 +31,9 @@ class Processor {
   // Not empty: what is set here does nothing in this direction, for a warning.
   [[nodiscard]] virtual std::string_view idle_part(Phase /*phase*/) const { return {}; }
   [[nodiscard]] virtual BodyUse body_use(Phase /*phase*/) const { return {}; }
+  // Of one that reads or writes the cache: the flow and what its keys are made of. Entries outlive a reload as long as
+  // some processor has theirs (flows.md §1.5). Empty: it has nothing to do with the cache.
+  [[nodiscard]] virtual std::string cache_scheme() const { return {}; }
 };
 
 // What the compiler knows while it makes processors.

@@ -1,5 +1,7 @@
 #include "flowengine/state/embedded_state.h"
 
+#include "flowengine/processors/processor.h"
+
 namespace lunar {
 namespace {
 
@@ -18,9 +20,10 @@ reply::Admitted to_reply(const Plan& plan, std::span<const Claim> chain, const V
 Binding EmbeddedState::bind(const Plan& plan, const Instant& now) {
   Binding out = ledger_.bind(plan.quotas, now);
   lines_.freed_everywhere();
-  std::unordered_set<std::string_view> flows;
-  for (const Flow& flow : plan.flows) flows.insert(flow.name);
-  cache_.keep_flows(flows);
+  std::set<std::string> schemes;
+  for (const Instance& instance : plan.instances)
+    if (std::string scheme = instance.processor->cache_scheme(); !scheme.empty()) schemes.insert(std::move(scheme));
+  cache_.use_schemes(std::move(schemes));
   return out;
 }
 
@@ -54,7 +57,7 @@ reply::Cached EmbeddedState::read(const effect::ReadCache& question, const Insta
   return {cache_.find(question.key, now.wall)};
 }
 
-bool EmbeddedState::perform(const Binding& binding, const Emission& what, TransactionId transaction,
+bool EmbeddedState::perform(const Plan& plan, const Binding& binding, const Emission& what, TransactionId transaction,
                             const Instant& now) {
   if (const auto* add = std::get_if<emission::AddToQuota>(&what)) {
     Claim claim{.node = add->node, .amount = add->amount, .group = add->group};
@@ -76,7 +79,8 @@ bool EmbeddedState::perform(const Binding& binding, const Emission& what, Transa
     if (changed) lines_.freed(binding, learn->node);
     return changed;
   }
-  if (const auto* entry = std::get_if<emission::WriteCache>(&what)) cache_.store(*entry);
+  if (const auto* entry = std::get_if<emission::WriteCache>(&what))
+    cache_.store(*entry, plan.instances[entry->instance].processor->cache_scheme());
   return false;
 }
 

@@ -16,8 +16,8 @@ class EmbeddedState {
  public:
   explicit EmbeddedState(const LocalZone& zone = utc()) : ledger_(zone), lines_(ledger_) {}
 
-  // Counters of the plan's quotas; kept by every execution of that plan. What flows have cached that are not in the
-  // plan is forgotten (flows.md §1.5).
+  // Counters of the plan's quotas; kept by every execution of that plan. What is cached that no processor of the plan
+  // could have written is forgotten, and not taken from executions of earlier plans either (flows.md §1.5).
   [[nodiscard]] Binding bind(const Plan& plan, const Instant& now);
 
   void count(const Binding& binding, const effect::Count& question, TransactionId transaction, const Instant& now);
@@ -29,8 +29,10 @@ class EmbeddedState {
   void leave(Ticket ticket) { lines_.leave(ticket); }
   [[nodiscard]] reply::Cached read(const effect::ReadCache& question, const Instant& now);
 
-  // True: it may have made room for somebody who waits, so that wake() follows.
-  bool perform(const Binding& binding, const Emission& emission, TransactionId transaction, const Instant& now);
+  // `plan` is that of the execution, like `binding`. True: it may have made room for somebody who waits, so that wake()
+  // follows.
+  bool perform(const Plan& plan, const Binding& binding, const Emission& emission, TransactionId transaction,
+               const Instant& now);
 
   [[nodiscard]] std::vector<Settled> wake(const Instant& now) { return lines_.wake(now); }
   [[nodiscard]] std::optional<SteadyTime> next_wake() const { return lines_.next_wake(); }

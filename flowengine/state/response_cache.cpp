@@ -1,5 +1,8 @@
 #include "flowengine/state/response_cache.h"
 
+#include <iterator>
+#include <utility>
+
 namespace lunar {
 
 std::shared_ptr<const CachedResponse> ResponseCache::find(std::string_view key, WallTime now) {
@@ -15,11 +18,12 @@ std::shared_ptr<const CachedResponse> ResponseCache::find(std::string_view key, 
   return entry->response;
 }
 
-void ResponseCache::store(const emission::WriteCache& written) {
+void ResponseCache::store(const emission::WriteCache& written, const std::string& scheme) {
+  if (!schemes_.contains(scheme)) return;
   if (auto known = by_key_.find(written.key); known != by_key_.end()) remove(known->second);
   Partition& partition = partitions_[written.partition];
   partition.entries.push_front(
-      {written.key, written.partition, written.response, written.response->bytes() + written.key.size()});
+      {written.key, written.partition, scheme, written.response, written.response->bytes() + written.key.size()});
   auto entry = partition.entries.begin();
   by_key_.emplace(entry->key, entry);
   partition.bytes += entry->bytes;
@@ -28,13 +32,16 @@ void ResponseCache::store(const emission::WriteCache& written) {
     remove(std::prev(partition.entries.end()));
 }
 
-void ResponseCache::keep_flows(const std::unordered_set<std::string_view>& names) {
-  std::erase_if(partitions_, [&](const auto& partition) {
-    if (names.contains(partition.first)) return false;
-    for (const Entry& entry : partition.second.entries) by_key_.erase(entry.key);
-    bytes_ -= partition.second.bytes;
-    return true;
-  });
+void ResponseCache::use_schemes(std::set<std::string> schemes) {
+  schemes_ = std::move(schemes);
+  for (auto& [flow, partition] : partitions_) {
+    for (auto entry = partition.entries.begin(); entry != partition.entries.end();) {
+      const auto next = std::next(entry);
+      if (!schemes_.contains(entry->scheme)) remove(entry);
+      entry = next;
+    }
+  }
+  std::erase_if(partitions_, [](const auto& partition) { return partition.second.entries.empty(); });
 }
 
 void ResponseCache::remove(std::list<Entry>::iterator entry) {

@@ -30,6 +30,7 @@ struct GatewayDouble : GatewayView {
   [[nodiscard]] nlohmann::json loaded_files() const override { return {{{"type", "flow"}, {"file_name", "a.yaml"}}}; }
   [[nodiscard]] nlohmann::json flows() override { return {{"flows", nlohmann::json::array()}}; }
   [[nodiscard]] nlohmann::json quotas() const override { return {{"quotas", nlohmann::json::array()}}; }
+  [[nodiscard]] nlohmann::json tls() const override { return {{"intercepting", false}}; }
   [[nodiscard]] std::string discovery() override { return "{}"; }
   void write_metrics(MetricText& text) override { (void)text; }
   void observe(const CallView&) override { ++observed; }

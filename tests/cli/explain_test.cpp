@@ -124,9 +124,12 @@ TEST_CASE("flows schema: one kind, or all by their names") {
   const json one = json::parse(run({"flows", "schema", "quota"}).out);
   CHECK(one["$schema"] == "https://json-schema.org/draft/2020-12/schema");
   const json all = json::parse(run({"flows", "schema"}).out);
-  CHECK(all.size() == 5);
+  CHECK(all.size() == 6);
   CHECK(all["quota"] == one);
   CHECK(all.contains("gateway_config"));
+  const json settings = json::parse(run({"flows", "schema", "lunard"}).out);
+  CHECK(settings["title"] == "lunar lunard");
+  CHECK(all["lunard"] == settings);
 }
 
 TEST_CASE("explain: which flows run, in which order, and why the others do not") {

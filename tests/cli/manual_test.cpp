@@ -94,4 +94,6 @@ TEST_CASE("completion: bash completes verbs, their words and their options") {
   CHECK(completed("lunarctl attach --res") == "--reset-existing");
   CHECK(completed("lunarctl flows gr") == "graph");
   CHECK(completed("lunarctl flows validate --st") == "--strict");
+  CHECK(completed("lunarctl ca in") == "init install");
+  CHECK(completed("lunarctl ca env --un") == "--unit --undo");
 }

@@ -57,8 +57,8 @@ TEST_CASE("gateway config: everything of the specification is kept") {
   CHECK(config.certificate_for("bank.example.com")->ca == root.path() + "/certs/mtls/bank-ca.pem");
   CHECK(config.certificate_for("a.shop.example.com")->key == root.path() + "/certs/mtls/shop.key");
   CHECK(config.certificate_for("other.example.com") == nullptr);
-  CHECK(config.tls_for("a.lab.example.com")->min_version == TlsVersion::tls13);
-  CHECK(config.tls_for("x.lab.example.com")->min_version == TlsVersion::tls12);
+  CHECK(config.tls_for("a.lab.example.com")->min_version == LowestTls::tls13);
+  CHECK(config.tls_for("x.lab.example.com")->min_version == LowestTls::tls12);
   CHECK(config.tls_for("lab.example.com") == nullptr);
 }
 

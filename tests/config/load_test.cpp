@@ -65,3 +65,13 @@ TEST_CASE("load: relative paths start at the configuration directory") {
   CHECK(loaded.config.redis.ca == "/abs/ca.crt");
   CHECK(loaded.config.redis.cert.empty());
 }
+
+TEST_CASE("load: the local authority is in the directory of the state, unless it is said where") {
+  TemporaryDir root;
+  root.write("lunard.yaml", "state: {dir: /srv/state}\n");
+  CHECK(load(root).config.tls.ca_dir == "/srv/state/ca");
+  root.write("lunard.yaml", "state: {dir: /srv/state}\ntls: {ca_dir: authority}\n");
+  CHECK(load(root).config.tls.ca_dir == root.path() + "/authority");
+  root.write("lunard.yaml", "tls: {ca_dir: /srv/authority}\n");
+  CHECK(load(root).config.tls.ca_dir == "/srv/authority");
+}

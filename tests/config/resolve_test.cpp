@@ -54,6 +54,15 @@ TEST_CASE("configuration: defaults are those of the specification") {
   CHECK(config.failsafe.probe_interval == 100ms);
   CHECK(config.failsafe.enter_after == 5);
   CHECK(config.failsafe.max_pending_accepts == 512);
+  CHECK(config.tls.intercept.empty());
+  CHECK(config.tls.passthrough.empty());
+  CHECK(config.tls.ca_dir.empty());
+  CHECK(config.tls.leaf_lifetime == 168h);
+  CHECK(config.tls.leaf_cache == 1000);
+  CHECK(config.tls.session_cache == 1024);
+  CHECK(config.tls.min_version == TlsLowest::v1_2);
+  CHECK(config.tls.untrusted_for == 1h);
+  CHECK(config.tls.handshake_timeout == 10s);
   CHECK(config.access_log.path == "/var/log/lunar/access.log");
   CHECK(config.access_log.rotate_interval == RotateInterval::none);
   CHECK(config.redis.url.empty());
@@ -140,6 +149,16 @@ TEST_CASE("configuration: every other fault is an error at the offending place")
        "[out-of-range]"},
       {"hub: {url: hub.example.com}\n",
        "lunard.yaml:1:12: error: hub.url: needs a key in hub.api_key_file or LUNAR_API_KEY [out-of-range]"},
+      {"tls: {leaf_lifetime: 169h}\n",
+       "lunard.yaml:1:22: error: tls.leaf_lifetime: \"169h\" is out of range (1h-168h) [out-of-range]"},
+      {"tls: {min_version: 1.1}\n",
+       "lunard.yaml:1:20: error: tls.min_version: \"1.1\" is not one of 1.2, 1.3 [out-of-range]"},
+      {"tls:\n  intercept:\n    - api.example.com\n    - api.example.com:0\n",
+       "lunard.yaml:4:7: error: tls.intercept: \"api.example.com:0\": expected a port from 1 to 65535, found \"0\" "
+       "[bad-type]"},
+      {"tls: {passthrough: [\"* unit=shop\"]}\n",
+       "lunard.yaml:1:21: error: tls.passthrough: \"* unit=shop\": expected unit= and the full name of a unit without "
+       "escapes, as unit=shop.service, found \"unit=shop\" [bad-type]"},
       {"hub: {url: \"http://a\", api_key_file: k}\n",
        "lunard.yaml:1:12: error: hub.url: expected wss://host[:port], ws://host[:port] or host[:port] [out-of-range]"},
   };
@@ -183,6 +202,29 @@ TEST_CASE("configuration: a fault of the command line or a variable names its so
         "environment: error: LUNAR_CONNECT_TIMEOUT_SEC: expected a number of seconds, found \"5s\" [bad-type]\n");
   CHECK(printed(resolve_config({}, {{"BIND_PORT", "70000"}}, std::nullopt))
             .starts_with("environment: error: BIND_PORT: expected an address with a port"));
+}
+
+TEST_CASE("configuration: every bad entry of a list is found where it stands") {
+  const std::string host = "expected a host (api.example.com, *.example.com), an address, a range (10.0.0.0/8) or *";
+  CHECK(findings("tls:\n  intercept: [a:0, c.example.com, \"[c]\"]\n  passthrough: [198.18.0.300]\n") ==
+        "lunard.yaml:2:15: error: tls.intercept: \"a:0\": expected a port from 1 to 65535, found \"0\" [bad-type]\n"
+        "lunard.yaml:2:35: error: tls.intercept: \"[c]\": " +
+            host +
+            ", found \"c\" [bad-type]\n"
+            "lunard.yaml:3:17: error: tls.passthrough: \"198.18.0.300\": " +
+            host + ", found \"198.18.0.300\" [bad-type]\n");
+}
+
+TEST_CASE("configuration: a value that a rule refuses is of the source that gave it") {
+  std::string_view file = "tls: {intercept: [a.example.com]}\nfailsafe: {probe_interval: 50ms}\n";
+  CHECK(printed(resolve_config(command_line({{"tls.intercept", "a.example.com:x"}}), {}, file)) ==
+        "command line: error: tls.intercept: \"a.example.com:x\": expected a port from 1 to 65535, found \"x\" "
+        "[bad-type]\n");
+  CHECK(printed(resolve_config(command_line({{"failsafe.probe_interval", "1s"}}), {}, file)) ==
+        "command line: error: failsafe.probe_interval: 1s is not below failsafe.heartbeat_deadline, which is 250ms "
+        "[out-of-range]\n");
+  CHECK(printed(resolve_config({}, {{"LUNAR_HUB_URL", "hub.example.com"}}, file)) ==
+        "environment: error: hub.url: needs a key in hub.api_key_file or LUNAR_API_KEY [out-of-range]\n");
 }
 
 TEST_CASE("configuration: variables with a port keep the address of the file") {

@@ -5,6 +5,7 @@ A program runs once direct and once captured, with all its cases; tests then loo
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cases import CASES
+from world.child import run
 
 SOURCES = Path(__file__).parent / "clients"
 
@@ -23,8 +25,13 @@ class Client:
     argv: tuple
     abilities: frozenset
 
-    def cases(self):
-        return [case for case in CASES if case.needs <= self.abilities]
+    def cases(self, table=CASES):
+        return [case for case in table if case.needs <= self.abilities]
+
+    @property
+    def label(self):
+        """Its name as a part of a path."""
+        return re.sub(r"\W+", "-", self.name)
 
 
 def everything(*but):
@@ -46,7 +53,7 @@ CLIENTS = [
     Client("PHP streams", ("php", SOURCES / "php_stream.php"), everything("chunked", "expect")),
     Client("Perl HTTP::Tiny", ("perl", SOURCES / "perl_http_tiny.pl"), everything("expect")),
 ]
-PROGRAMS = ("curl", "wget", "node", "java", "javac", "go", "ruby", "php", "perl", "git", "psql", "redis-cli", "openssl", "nft", "bpftool")
+PROGRAMS = ("curl", "wget", "node", "java", "javac", "go", "ruby", "php", "perl", "git", "psql", "redis-cli", "openssl", "gnutls-cli", "nft", "bpftool")
 
 
 def missing_programs():
@@ -65,54 +72,90 @@ class Builds:
             subprocess.run(["go", "build", "-o", self.go / program, "."], cwd=SOURCES / program, env=environment, check=True)
 
 
+@dataclass(frozen=True)
+class Trust:
+    """Whom a client is to believe, in the forms that runtimes read: PEM, and PKCS #12 for Java."""
+
+    pem: Path
+    store: Path
+
+    def environment(self):
+        """How a user makes each runtime trust a private CA."""
+        ca = str(self.pem)
+        return {"SSL_CERT_FILE": ca, "CURL_CA_BUNDLE": ca, "REQUESTS_CA_BUNDLE": ca, "NODE_EXTRA_CA_CERTS": ca, "GIT_SSL_CAINFO": ca,
+                "PYTHONDONTWRITEBYTECODE": "1", "LC_ALL": "C.UTF-8", "PERL_HASH_SEED": "0"}
+
+    def java_options(self):
+        return [f"-Djavax.net.ssl.trustStore={self.store}", "-Djavax.net.ssl.trustStorePassword=changeit",
+                "-Djavax.net.ssl.trustStoreType=PKCS12"]
+
+
+def direct(world, label):
+    return world.new_cgroup(False, label)
+
+
+def captured(world, label):
+    return world.new_cgroup(True, label)
+
+
 class Matrix:
-    """Observations of each client, direct and captured. The first question starts the runs of all clients,
-    some at a time: they mostly wait."""
+    """Observations of each client, each way; a way makes the cgroup of a run: way(world, label). The first question
+    about a way starts the runs of all clients, some at a time: they mostly wait."""
 
     AT_A_TIME = 3
 
-    def __init__(self, world, internet, builds):
-        self.world, self.internet, self.builds = world, internet, builds
+    def __init__(self, world, trust, builds, cases_of=Client.cases):
+        self.world, self.trust, self.builds, self.cases_of = world, trust, builds, cases_of
         self._pool = ThreadPoolExecutor(self.AT_A_TIME)
         self._runs = {}
 
     def direct(self, client):
-        return self._run(client, captured=False)
+        return self.run(client, direct)
 
     def captured(self, client):
-        return self._run(client, captured=True)
+        return self.run(client, captured)
 
     def close(self):
         self._pool.shutdown(cancel_futures=True)
 
-    def _run(self, client, captured):
-        if (client.name, captured) not in self._runs:
+    def run(self, client, way):
+        if (client.name, way) not in self._runs:
             for each in CLIENTS:
-                self._runs[each.name, captured] = self._pool.submit(self._observe, each, captured)
-        return self._runs[client.name, captured].result()
+                self._runs[each.name, way] = self._pool.submit(self._observe, each, way)
+        return self._runs[client.name, way].result()
 
     def environment(self):
-        """How a user makes each runtime trust a private CA."""
-        ca = str(self.internet.ca)
-        return {"SSL_CERT_FILE": ca, "CURL_CA_BUNDLE": ca, "REQUESTS_CA_BUNDLE": ca, "NODE_EXTRA_CA_CERTS": ca, "GIT_SSL_CAINFO": ca,
-                "PYTHONDONTWRITEBYTECODE": "1", "LC_ALL": "C.UTF-8", "PERL_HASH_SEED": "0"}
+        return self.trust.environment()
 
-    def _observe(self, client, captured):
-        cases = self.world.directory / f"{client.name.replace(' ', '-').replace('/', '-')}-{captured}.cases"
-        cases.write_text("".join(case.line() + "\n" for case in client.cases()))
-        outcome, cgroup = self.world.run(self._argv(client, cases), captured=captured, env=self.environment(), timeout=150,
-                                         label=client.name.split()[-1].replace("/", "-").replace("::", "-"))
-        seen = {observation["name"]: observation for observation in map(json.loads, outcome.stdout.splitlines())}
-        if outcome.status != 0 or len(seen) != len(client.cases()):
-            raise RuntimeError(f"{client.name} ended with {outcome.status} after {len(seen)} cases: {outcome.stderr[-2000:]}")
-        return Run(cgroup, {name: without_dates(observation) for name, observation in seen.items()})
+    def _observe(self, client, way):
+        cgroup = way(self.world, client.label)
+        return observe(self.world, self.builds, client, self.cases_of(client), Place(cgroup, self.trust))
 
-    def _argv(self, client, cases):
-        words = {"@cases": [cases], "@java": [self.builds.java], "@go/go_http": [self.builds.go / "go_http"],
-                 "@truststore": [f"-Djavax.net.ssl.trustStore={self.internet.directory}/ca.p12",
-                                 "-Djavax.net.ssl.trustStorePassword=changeit", "-Djavax.net.ssl.trustStoreType=PKCS12"]}
-        argv = [part for word in client.argv for part in words.get(word, [word])]
-        return argv if "@cases" in client.argv else [*argv, cases]
+
+@dataclass(frozen=True)
+class Place:
+    """Where a client runs, and whom it believes there."""
+
+    cgroup: object
+    trust: Trust
+
+
+def observe(world, builds, client, cases, place, words=()):
+    """Runs a client with these cases to its end; `words` follow the name of its program."""
+    listed = world.directory / f"{place.cgroup.path.name}.cases"
+    listed.write_text("".join(case.line() + "\n" for case in cases))
+    program, *rest = _argv(client, builds, listed, place.trust)
+    outcome = run([program, *words, *rest], namespace=world.host, cgroup=place.cgroup, env=place.trust.environment(), timeout=150)
+    seen = {observation["name"]: observation for observation in map(json.loads, outcome.stdout.splitlines())}
+    if outcome.status != 0 or len(seen) != len(cases):
+        raise RuntimeError(f"{client.name} ended with {outcome.status} after {len(seen)} cases: {outcome.stderr[-2000:]}")
+    return Run(place.cgroup, {name: without_dates(observation) for name, observation in seen.items()})
+
+
+def _argv(client, builds, cases, trust):
+    words = {"@cases": [cases], "@java": [builds.java], "@go/go_http": [builds.go / "go_http"], "@truststore": trust.java_options()}
+    argv = [part for word in client.argv for part in words.get(word, [word])]
+    return argv if "@cases" in client.argv else [*argv, cases]
 
 
 @dataclass

@@ -14,6 +14,8 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "support")]
 from clients import Builds, Matrix, missing_programs  # noqa: E402
 from internet import Internet  # noqa: E402
 from lunards import Lunards, shared_lunard  # noqa: E402
+from tls_origins import TlsOrigins  # noqa: E402
+from tls_pki import LocalAuthority  # noqa: E402
 from world import leftovers  # noqa: E402
 from world.deadline import wait_until  # noqa: E402
 from world.lunard import gateway_user  # noqa: E402
@@ -71,9 +73,25 @@ def builds(world):
 
 @pytest.fixture(scope="session")
 def matrix(world, internet, builds):
-    matrix = Matrix(world, internet, builds)
+    matrix = Matrix(world, internet.trust, builds)
     yield matrix
     matrix.close()
+
+
+@pytest.fixture(scope="session")
+def tls_origins(world, internet):
+    return TlsOrigins(world, internet)
+
+
+@pytest.fixture(scope="session")
+def local_authority(world):
+    return LocalAuthority(world.directory / "local-authority")
+
+
+@pytest.fixture(scope="session")
+def told(tls_origins, local_authority):
+    """Trust of a client that knows the local authority, as all do but those of a test about trust."""
+    return tls_origins.trust_with(local_authority)
 
 
 @pytest.fixture

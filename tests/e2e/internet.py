@@ -7,9 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+from clients import Trust
 from world.addresses import NAMES
 
 ORIGINS = Path(__file__).parent / "origins"
+PYTHON = [sys.executable, "-B"]
 GIB = 1 << 30
 
 
@@ -31,10 +33,10 @@ class Internet:
     def _python_origins(self):
         start = self.world.start_origin
         for name, port, script, runner in (
-                ("raw", 80, "raw_origin.py", sys.executable), ("python", 80, "python_origin.py", sys.executable),
-                ("node", 80, "node_origin.js", "node")):
-            start(name, [runner, ORIGINS / script, str(port), *both(name)], tcp=[(a, port) for a in both(name)])
-        start("tcp", [sys.executable, ORIGINS / "tcp_origin.py", *both("mail")],
+                ("raw", 80, "raw_origin.py", PYTHON), ("python", 80, "python_origin.py", PYTHON),
+                ("node", 80, "node_origin.js", ["node"])):
+            start(name, [*runner, ORIGINS / script, str(port), *both(name)], tcp=[(a, port) for a in both(name)])
+        start("tcp", [*PYTHON, ORIGINS / "tcp_origin.py", *both("mail")],
               tcp=[(a, p) for a in both("mail") for p in (7, 9, 11, 13, 25, 26, 37)])
 
     def _certificates(self):
@@ -52,6 +54,10 @@ class Internet:
         subprocess.run(["keytool", "-importcert", "-noprompt", "-alias", "test", "-file", "ca.pem", "-keystore", "ca.p12",
                         "-storetype", "PKCS12", "-storepass", "changeit"], cwd=self.directory, check=True, capture_output=True)
         return self.directory / "ca.pem"
+
+    @property
+    def trust(self):
+        return Trust(self.ca, self.directory / "ca.p12")
 
     def _nginx(self):
         www = self.directory / "www"
@@ -98,5 +104,5 @@ class Internet:
         """
         subprocess.run(["sh", "-e", "-c", script], check=True, capture_output=True)
         address = both("git")[0]
-        self.world.start_origin("git", [sys.executable, ORIGINS / "git_origin.py", "81", repositories, address],
+        self.world.start_origin("git", [*PYTHON, ORIGINS / "git_origin.py", "81", repositories, address],
                                 tcp=[(address, 81)])

@@ -9,14 +9,28 @@ from world.deadline import wait_until
 
 PROGRAM = Path(__file__).parent / "origins/otlp_origin.py"
 ADDRESS, PORT = NAMES["collector.example.com"][0], 4318
+SECURE_PORT = 4319
+SECURE_ENDPOINT = f"https://collector.example.com:{SECURE_PORT}/v1/traces"
 GATEWAY_CONFIG = {"trace_exporter": {"trace_exporter_id": "collector", "traces_endpoint": f"collector.example.com:{PORT}"}}
+
+
+def secure_collector(world, internet):
+    """One that speaks TLS, with a certificate of the authority of these tests."""
+    return TraceCollector(world, SECURE_PORT, (internet.directory / "server.pem", internet.directory / "server.key"))
+
+
+def believing(ca):
+    """What gateway_config says for the collector to be believed by this authority."""
+    return {"provider_tls": [{"domain": "collector.example.com", "ca": str(ca)}]}
 
 
 class TraceCollector:
     """A context: it runs within, and what it has taken is kept for the next one of the session."""
 
-    def __init__(self, world):
-        self.world, self.file = world, world.directory / "traces.ndjson"
+    def __init__(self, world, port=PORT, tls=None):
+        """`tls`: the files of its certificate and key."""
+        self.world, self.port, self.tls = world, port, tls
+        self.file = world.directory / f"traces-{port}.ndjson"
         self.file.touch()
         self.child = None
 
@@ -28,7 +42,9 @@ class TraceCollector:
         self.stop()
 
     def start(self):
-        self.child = self.world.start_origin("collector", [sys.executable, PROGRAM, PORT, self.file, ADDRESS], tcp=[(ADDRESS, PORT)])
+        options = ["--tls", *self.tls] if self.tls else []
+        self.child = self.world.start_origin("collector", [sys.executable, PROGRAM, *options, self.port, self.file, ADDRESS],
+                                             tcp=[(ADDRESS, self.port)])
 
     def stop(self):
         self.child.stop()

@@ -1,4 +1,4 @@
-// A provider's certificate to the one that clients see in its place.
+// A provider's certificate to its names, and from them to the certificate that clients see in its place.
 #include <openssl/err.h>
 
 #include <algorithm>
@@ -41,16 +41,18 @@ void check_names(X509& leaf) {
   require(!names.empty() && names.size() <= max_leaf_names && bytes <= max_leaf_name_bytes, "names are few");
 }
 
-void check_leaf(const LocalAuthority& by, const LeafRequest& request) {
+// Whether there is one.
+bool check_leaf(const LocalAuthority& by, const LeafRequest& request) {
   const auto minted = by.mint(request, now);
   require(ERR_peek_error() == 0, "nothing stays in OpenSSL's queue");
-  if (!minted) return require(one_line(minted.error().text), "a refusal can stand in a log line");
-  const std::string host = request.verified ? request.host : "";
-  require(test::verdict(*minted, by.trust_bundle(now), host, now) == X509_V_OK, "clients take what was minted");
+  require(minted || one_line(minted.error().text), "a refusal can stand in a log line");
+  if (!minted) return false;
+  require(test::verdict(*minted, by.trust_bundle(now), request.host, now) == X509_V_OK, "clients take what was minted");
   require(minted->validity.not_after <= now + max_leaf_lifetime, "a leaf lives for a week at most");
   const auto leaf = certificate_from_der(minted->certificate);
   require(leaf.has_value() && X509_check_ca(leaf->get()) == 0, "a leaf is no CA");
   check_names(**leaf);
+  return true;
 }
 
 }  // namespace
@@ -67,12 +69,16 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const size_t line = std::min(text.find('\n'), text.size());
   if (line == 0) return 0;
   const Exact der(text.substr(std::min(line + 1, text.size())));
-  const LeafRequest request{.public_key = public_key,
-                            .host = std::string(text.substr(1, line - 1)),
-                            .provider = std::string(der.view()),
-                            .verified = text[0] == 'v'};
-  check_leaf(open, request);
-  check_leaf(confined, request);
+  const bool verified = text[0] == 'v';
+  const std::string host(text.substr(1, line - 1));
+  const auto names = leaf_names(der.view(), host, verified);
+  require(ERR_peek_error() == 0, "nothing stays in OpenSSL's queue");
+  require(names || one_line(names.error().text), "a refusal can stand in a log line");
+  if (names) {
+    const LeafRequest request{.public_key = public_key, .host = verified ? host : "", .names = *names};
+    require(check_leaf(open, request), "what was found is certified");
+    check_leaf(confined, request);
+  }
   const auto key = leaf_public_key(der.view());
   require(!key || public_key_der_of(**key) == der.view(), "a key is what it was read from");
   require(ERR_peek_error() == 0, "nothing stays in OpenSSL's queue");

@@ -52,8 +52,8 @@ class FlowGateway {
   }
 
  private:
-  gateway::FlowParts flow_parts(Fd scripts) {
-    gateway::FlowParts out{.script_sockets = {}, .records = &records_};
+  gateway::GatewayParts flow_parts(Fd scripts) {
+    gateway::GatewayParts out{.script_sockets = {}, .records = &records_};
     if (scripts) out.script_sockets.push_back(std::move(scripts));
     return out;
   }

@@ -4,9 +4,12 @@
 
 #include <algorithm>
 #include <string>
+#include <vector>
 
 namespace lunar::gateway {
 namespace {
+
+using namespace std::string_view_literals;
 
 constexpr std::string_view sent =
     "POST /v1/chat?x=1&y=%20 HTTP/1.1\r\nHost: api.example.com\r\nX-oDD: Kept\r\nX-Twice: a\r\nx-twice: b\r\n"
@@ -110,6 +113,51 @@ TEST_CASE("flow message: a whole body becomes payload, size and decoded view; ab
   set_body(broken, {.kind = http::BodyFraming::Kind::content_length, .length = 3}, "abc", 10);
   CHECK(broken.body == std::nullopt);
   CHECK(broken.wire_body == "abc");
+}
+
+// 300 times `a`, in gzip.
+constexpr std::string_view gzipped =
+    "\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\x4b\x4c\x1c\x05\xc4\x02\x00\x09\x19\x97\x89\x2c\x01\x00\x00"sv;
+
+TEST_CASE("flow message: why a body is not seen is its size, be it of bytes or of text, or its coding") {
+  struct Row {
+    std::vector<std::string_view> codings;
+    std::string_view bytes;
+    size_t limit;
+    std::string_view why;
+    bool replayable;  // its bytes are there
+  };
+  const std::string plain(300, 'a');
+  const Row rows[] = {
+      {{}, plain, 300, "", true},
+      {{}, plain, 299, "size", false},
+      {{"identity"}, plain, 299, "size", false},
+      {{"gzip"}, gzipped, 300, "", true},
+      {{"gzip"}, gzipped, 299, "size", true},
+      {{"gzip"}, gzipped, gzipped.size(), "size", true},
+      {{"gzip"}, gzipped, gzipped.size() - 1, "size", false},
+      {{"identity", "gzip"}, gzipped, 300, "", true},
+      {{"identity", "gzip"}, gzipped, 299, "size", true},
+      {{"gzip", "gzip"}, gzipped, 300, "coding", true},
+      {{"gzip"}, gzipped.substr(1), 300, "coding", true},
+      {{"gzip"}, gzipped.substr(0, 20), 300, "coding", true},
+      {{"gzip"}, plain, 300, "coding", true},
+      {{"rot13"}, plain, 300, "coding", true},
+      {{"rot13"}, plain, 299, "size", false},
+  };
+  for (const Row& row : rows) {
+    CAPTURE(row.codings.size());
+    CAPTURE(row.bytes.size());
+    CAPTURE(row.limit);
+    lunar::Request request;
+    for (std::string_view coding : row.codings) request.add_field("Content-Encoding", coding);
+    set_body(request, {.kind = http::BodyFraming::Kind::content_length, .length = row.bytes.size()}, row.bytes,
+             row.limit);
+    CHECK(why_unseen(request) == row.why);
+    CHECK(request.body.has_value() == row.why.empty());
+    CHECK(request.wire_body.has_value() == row.replayable);
+    CHECK(why_unseen(*clone(request)) == row.why);
+  }
 }
 
 }  // namespace

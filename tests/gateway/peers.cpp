@@ -121,7 +121,7 @@ Provider::~Provider() {
   for (auto& thread : threads_) thread.join();
 }
 
-ProxyGateway::ProxyGateway(const Adjust& adjust, DomainLists domains, gateway::FlowParts flows) {
+ProxyGateway::ProxyGateway(const Adjust& adjust, DomainLists domains, gateway::GatewayParts flows) {
   GatewayStart start;
   start.config = default_config();
   if (adjust) adjust(start.config);

@@ -60,7 +60,7 @@ class Provider {
 class ProxyGateway {
  public:
   using Adjust = std::function<void(LunardConfig&)>;
-  explicit ProxyGateway(const Adjust& adjust = {}, DomainLists domains = {}, gateway::FlowParts flows = {});
+  explicit ProxyGateway(const Adjust& adjust = {}, DomainLists domains = {}, gateway::GatewayParts flows = {});
   [[nodiscard]] Wire client() const { return Wire::connect(address_); }
   [[nodiscard]] const Endpoint& address() const { return address_; }
   [[nodiscard]] gateway::Gateway& gateway() { return *gateway_; }

@@ -76,15 +76,21 @@ TEST_CASE("content coding: what is cut, broken, followed by more or unknown has 
     for (size_t cut = 0; cut < one.body.size(); ++cut)
       CHECK_FALSE(decode_content(std::string_view(one.body).substr(0, cut), one.coding, limit) ==
                   "some text that is long enough to be cut");
-    CHECK(decode_content(one.body + "more", one.coding, limit) == std::nullopt);
+    CHECK(decode_content(one.body + "more", one.coding, limit) == std::unexpected(CodingFault::unreadable));
   }
-  CHECK(decode_content("x", "rot13", limit) == std::nullopt);
-  CHECK(decode_content("x", "gzip, gzip, gzip, gzip, gzip", limit) == std::nullopt);
+  CHECK(decode_content("x", "rot13", limit) == std::unexpected(CodingFault::unreadable));
+  CHECK(decode_content("x", "gzip, gzip, gzip, gzip, gzip", limit) == std::unexpected(CodingFault::unreadable));
 }
 
 TEST_CASE("content coding: a bomb ends at the limit, and the limit itself is allowed") {
   const std::string zeros(4 << 20, '\0');
-  for (const Coded& one : every_coding(zeros)) CHECK(decode_content(one.body, one.coding, limit) == std::nullopt);
+  for (const Coded& one : every_coding(zeros)) {
+    CAPTURE(one.coding);
+    CHECK(decode_content(one.body, one.coding, limit) == std::unexpected(CodingFault::too_long));
+  }
+  CHECK(decode_content(brotli(deflated(zeros, 31)), "gzip, br", limit) == std::unexpected(CodingFault::too_long));
+  const std::string twice = deflated(zeros, 31);
+  CHECK(decode_content(deflated(twice, 31), "gzip, gzip", twice.size() - 1) == std::unexpected(CodingFault::too_long));
   const std::string fits(limit, '\0');
   for (const Coded& one : every_coding(fits)) CHECK(decode_content(one.body, one.coding, limit) == fits);
 }

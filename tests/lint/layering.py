@@ -15,7 +15,10 @@ ROWS = {
     "cli": 5,
 }
 BPF_EXPORTS = {"bpf/lunar_abi.h"}
-CLI_EXPORTS = {"agent/admin/wire.h", "agent/config/config_folder.h", "agent/config/gateway_config.h"}
+CLI_EXPORTS = {"agent/admin/wire.h", "agent/base/endpoint.h", "agent/config/config_folder.h",
+               "agent/config/durable_file.h", "agent/config/gateway_config.h", "agent/config/load.h",
+               "agent/config/lunard_schema.h", "agent/net/authority.h", "agent/net/authority_chain.h",
+               "agent/net/authority_files.h", "agent/net/tls_files.h", "agent/net/x509_values.h"}
 ROUTES = "agent/admin/wire.h"
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.M)
 GENERATED = re.compile(r"\.skel\.h$")

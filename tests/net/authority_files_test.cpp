@@ -3,11 +3,17 @@
 #include <doctest/doctest.h>
 #include <sys/stat.h>
 
+#include <atomic>
 #include <cerrno>
 #include <chrono>
+#include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <set>
 #include <sstream>
+#include <thread>
+#include <utility>
+#include <vector>
 
 #include "tests/config/temporary_dir.h"
 #include "tests/net/der_builder.h"
@@ -49,7 +55,7 @@ std::string fingerprint_in(const std::string& folder) {
   const auto read = read_authority(folder, noon);
   REQUIRE_MESSAGE(read, read.error().text);
   const auto leaf = read->mint(
-      {.public_key = p256_public_key(), .provider = provider_der({.names = dns_name("a.example.com")})}, noon);
+      {.public_key = p256_public_key(), .names = {.dns = {"a.example.com"}, .common_name = "a.example.com"}}, noon);
   REQUIRE(leaf);
   CHECK(verdict(*leaf, read->trust_bundle(noon), "a.example.com", noon) == X509_V_OK);
   return read->describe().fingerprint;
@@ -197,4 +203,75 @@ TEST_CASE("authority's folder: an intermediate of the operator is kept with its 
   write(folder, *imported);
   CHECK(fingerprint_in(folder) == fingerprint_of(*egress.certificate));
   CHECK(read_authority(folder, noon)->trust_bundle(noon) == root.pem() + old.certificates_pem());
+}
+
+TEST_CASE("authority's folder: its stamp changes with its certificates and its key, and only then") {
+  const TemporaryDir state;
+  const std::string folder = state.path() + "/ca";
+  AuthorityStamp last = authority_stamp(folder);
+  CHECK(last == AuthorityStamp{});
+  const auto changed = [&] {
+    const AuthorityStamp before = std::exchange(last, authority_stamp(folder));
+    return before != last;
+  };
+  write(folder, fresh_root());
+  CHECK(changed());
+  CHECK(fingerprint_in(folder) != "");
+  std::ofstream(folder + "/previous.pem") << "";
+  CHECK_FALSE(changed());
+  REQUIRE(chmod((folder + "/key.pem").c_str(), 0640) == 0);
+  CHECK(changed());
+  const auto written = fs::last_write_time(folder + "/key.pem");
+  std::ofstream(folder + "/key.pem", std::ios::app) << "\n";
+  fs::last_write_time(folder + "/key.pem", written);
+  CHECK(changed());
+  REQUIRE(chmod((folder + "/key.pem").c_str(), 0600) == 0);
+  CHECK(changed());
+  write(folder, fresh_root());
+  CHECK(changed());
+  fs::remove(folder + "/cert.pem");
+  CHECK(changed());
+  CHECK_FALSE(changed());
+}
+
+TEST_CASE("authority's folder: who reads it while it is replaced gets the old authority or the new one") {
+  const TemporaryDir state;
+  const std::string folder = state.path() + "/ca";
+  const LocalAuthority first = fresh_root();
+  write(folder, first);
+  struct Texts {
+    std::string key, certificate;
+  };
+  std::vector<Texts> successors;
+  for (int i = 0; i < 1000; ++i) {
+    const LocalAuthority one = fresh_root();
+    successors.push_back({std::string(one.key_pem()->view()), one.certificates_pem()});
+  }
+  std::atomic<bool> done = false;
+  // The steps of write_authority() without the disk, which is so slow that no race would be seen.
+  std::thread writer([&] {
+    const auto put = [&](const std::string& path, const std::string& text) {
+      std::ofstream(path + ".fresh") << text;
+      chmod((path + ".fresh").c_str(), 0600);
+      rename((path + ".fresh").c_str(), path.c_str());
+    };
+    std::string before(first.key_pem()->view());
+    for (const auto& [key, certificate] : successors) {
+      put(folder + "/key.pem", key + before);
+      put(folder + "/cert.pem", certificate);
+      put(folder + "/key.pem", key);
+      before = key;
+    }
+    done = true;
+  });
+  std::set<std::string> seen;
+  std::string wrong;
+  while (!done && wrong.empty()) {
+    const auto read = read_authority(folder, noon);
+    if (!read) wrong = read.error().text;
+    if (read) seen.insert(read->describe().fingerprint);
+  }
+  writer.join();
+  CHECK(wrong == "");
+  CHECK(seen.size() > 1);
 }

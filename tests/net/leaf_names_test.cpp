@@ -12,13 +12,15 @@ namespace {
 
 using Texts = std::vector<std::string>;
 
+// Whoever signs takes what was found.
 Result<LeafNames> names(const ProviderShape& shape, std::string_view host = "", bool verified = false) {
-  auto provider = certificate_from_der(provider_der(shape));
-  REQUIRE(provider);
-  auto out = leaf_names(**provider, host, verified);
+  auto out = leaf_names(provider_der(shape), host, verified);
   CHECK(ERR_peek_error() == 0);
+  if (out) CHECK(check_leaf_names(*out, verified ? host : ""));
   return out;
 }
+
+bool mentions(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
 
 Texts dns(const ProviderShape& shape, std::string_view host = "", bool verified = false) {
   const auto out = names(shape, host, verified);
@@ -150,6 +152,36 @@ TEST_CASE("leaf names: the common name is short, and no address") {
   CHECK(names({.names = ip_name(v4)}, "198.18.0.1", true)->common_name == "Lunar");
 }
 
+TEST_CASE("leaf names: what is no certificate, or too much of one, is refused") {
+  const auto why = [](std::string_view der) {
+    const auto out = leaf_names(der, "", false);
+    CHECK(ERR_peek_error() == 0);
+    return out ? "" : out.error().text;
+  };
+  const std::string good = provider_der({.names = dns_name("api.example.com")});
+  CHECK(why(good) == "");
+  for (size_t size = 0; size < good.size(); ++size)
+    CHECK(mentions(why(std::string_view(good).substr(0, size)), "the provider's certificate: not a certificate"));
+  CHECK(mentions(why(good + "x"), "bytes behind its end"));
+  CHECK(mentions(why(provider_der({.names = numbered(6000)})), "too large"));
+  CHECK(mentions(why(provider_der({.names = uri_name("https://example.com/")})), "no host name or address"));
+}
+
+TEST_CASE("leaf names: odd certificates that a provider may well have are read") {
+  ProviderShape shape{.names = dns_name("api.example.com")};
+  const auto works = [&] { return dns(shape, "api.example.com", true) == Texts{"api.example.com"}; };
+  shape.serial = "\xff";  // negative
+  CHECK(works());
+  shape.serial = std::string(100, '\x7f');
+  CHECK(works());
+  shape.subject = "";
+  CHECK(works());
+  shape.public_key = explicit_public_key();
+  CHECK(works());
+  shape.public_key = sequence(sequence(oid("\x2a\x03\x04")) + bits("a kind of key from the future"));
+  CHECK(works());
+}
+
 TEST_CASE("leaf names: a wildcard covers one label") {
   const LeafNames some{.dns = {"*.example.com", "a.test"}, .addresses = {*IpAddress::parse("2001:db8::1")}};
   for (const std::string_view host : {"x.example.com", "X.Example.com", "a.test", "2001:db8::1", "2001:DB8:0::1"})
@@ -158,4 +190,58 @@ TEST_CASE("leaf names: a wildcard covers one label") {
        {"example.com", ".example.com", "a.b.example.com", "b.test", "2001:db8::2", "198.18.0.1", ""})
     CHECK_MESSAGE(!some.cover(host), host);
   CHECK_FALSE(some.cover(std::string_view("2001:db8::1\0x", 13)));
+}
+
+TEST_CASE("check of leaf names: what no certificate gives is refused, whatever the sender says about it") {
+  const LeafNames good{.dns = {"api.example.com", "*.example.com"},
+                       .addresses = {*IpAddress::parse("198.18.0.1"), *IpAddress::parse("2001:db8::1")},
+                       .common_name = "api.example.com"};
+  const auto why = [&](auto change, std::string_view host = "") {
+    LeafNames names = good;
+    change(names);
+    const auto checked = check_leaf_names(names, host);
+    return checked ? "" : checked.error().text;
+  };
+  CHECK(why([](LeafNames&) {}) == "");
+  CHECK(why([](LeafNames& n) { n.dns.clear(), n.common_name = "Lunar"; }) == "");
+  for (const std::string& bad :
+       {std::string(), std::string("API.example.com"), std::string("*.com"), std::string("f*.example.com"),
+        std::string("a.*.example.com"), std::string("198.18.0.1"), std::string("a b"), std::string("a\0b", 3),
+        std::string("a.example.com."), std::string("b\xc3\xbc.example.com"), std::string(254, 'a')}) {
+    CAPTURE(bad);
+    CHECK(mentions(why([&](LeafNames& n) { n.dns.push_back(bad); }), "no host name"));
+    CHECK(mentions(why([&](LeafNames& n) { n.common_name = bad; }), "common name"));
+  }
+  CHECK(mentions(why([](LeafNames& n) { n.common_name = "other.test"; }), "common name"));
+  CHECK(mentions(why([](LeafNames& n) { n.dns.clear(); }), "common name"));
+  CHECK(why([](LeafNames& n) { n.common_name = "b.example.com"; }) == "");  // below the wildcard
+  CHECK(mentions(why([](LeafNames& n) { n = {.common_name = "Lunar"}; }), "a name at least"));
+}
+
+TEST_CASE("check of leaf names: a hundred names of 16 KiB together are taken, and no more") {
+  const std::string rest = "." + std::string(63, 'b') + "." + std::string(63, 'c') + "." + std::string(61, 'd');
+  LeafNames names{.common_name = "Lunar"};
+  for (size_t i = 0; i < 64; ++i) names.dns.push_back(std::to_string(1000 + i) + std::string(59, 'a') + rest);
+  for (uint32_t i = 0; i < 36; ++i) names.addresses.push_back(IpAddress::v4(i));
+  CHECK(check_leaf_names(names, ""));
+  names.addresses.pop_back();
+  // 64 names of 253 bytes and 35 addresses of 4 leave 52.
+  names.dns.push_back(std::string(52, 'x'));
+  CHECK(check_leaf_names(names, ""));
+  names.dns.back() += 'x';
+  CHECK_FALSE(check_leaf_names(names, ""));
+  names.dns.back() = "x";
+  CHECK(check_leaf_names(names, ""));
+  names.addresses.push_back(IpAddress::v4(99));
+  CHECK_FALSE(check_leaf_names(names, ""));
+}
+
+TEST_CASE("check of leaf names: the host asked for is covered by them") {
+  const LeafNames names{
+      .dns = {"*.example.com"}, .addresses = {*IpAddress::parse("2001:db8::1")}, .common_name = "*.example.com"};
+  for (const std::string_view host : {"", "api.example.com", "API.example.com", "2001:db8::1"})
+    CHECK_MESSAGE(check_leaf_names(names, host), host);
+  for (const std::string_view host :
+       {"example.com", "a.b.example.com", "other.test", "2001:db8::2", "*.example.com", "a b.example.com"})
+    CHECK_MESSAGE(!check_leaf_names(names, host), host);
 }

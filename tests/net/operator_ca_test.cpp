@@ -32,7 +32,7 @@ std::string objection_to(KeyPtr key, const OperatorKind& kind) {
 bool mentions(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
 
 LeafRequest request_for(const std::string& names) {
-  return {.public_key = p256_public_key(), .provider = provider_der({.names = names})};
+  return {.public_key = p256_public_key(), .names = leaf_names(provider_der({.names = names}), "", false).value()};
 }
 
 }  // namespace

@@ -46,10 +46,10 @@ def test_editors_find_a_schema_of_every_kind_of_file(package, tmp_path):
     printed = subprocess.run([BUILD / "cli/lunarctl", "flows", "schema"], check=True, text=True, capture_output=True)
     folder = tmp_path / "usr/share/lunar/schema"
     assert {file.stem: json.loads(file.read_text()) for file in folder.iterdir()} == json.loads(printed.stdout)
-    # What the README and the shipped file tell an editor is there.
+    # What the README and the shipped files tell an editor is there.
     named = [re.search(r"^# yaml-language-server: \$schema=(\S+)$", (SOURCE / path).read_text(), re.M)
-             for path in ("README.md", "packaging/config/gateway_config.yaml")]
-    assert [schema and (tmp_path / schema[1].lstrip("/")).is_file() for schema in named] == [True, True]
+             for path in ("README.md", "packaging/config/gateway_config.yaml", "packaging/config/lunard.yaml")]
+    assert [schema and (tmp_path / schema[1].lstrip("/")).is_file() for schema in named] == [True] * 3
 
 
 def test_configuration_files_are_the_administrators(package, tmp_path):

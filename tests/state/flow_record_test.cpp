@@ -65,6 +65,48 @@ TEST_CASE("flow record queue: a record without room for its HAR entries is still
   CHECK(queue.drops().har_entries == 1);
 }
 
+TEST_CASE("flow record queue: HAR entries are bounded by what they take as well, however few they are") {
+  const auto text = std::make_shared<Json>(Json{{"response", {{"content", {{"text", std::string(40'000, 'x')}}}}}});
+  auto with_entry = [&text] {
+    FlowRecord record;
+    record.emissions.emplace_back(emission::CaptureHar{.exporter = "file", .flow = "F", .entry = text});
+    return record;
+  };
+  FlowRecordQueue queue({.har_entries = 10, .har_bytes = 100'000}, {});
+  for (int i = 0; i < 3; ++i) CHECK(queue.try_push(with_entry()));
+  CHECK(queue.drops().har_entries == 1);
+  CHECK(queue.drops().records == 0);
+  const auto taken = take(queue);
+  REQUIRE(taken.size() == 3);
+  CHECK(taken[1].emissions.size() == 1);
+  CHECK(taken[2].emissions.empty());
+  for (int i = 0; i < 2; ++i) CHECK(queue.try_push(with_entry()));
+  CHECK(queue.drops().har_entries == 1);
+}
+
+TEST_CASE("flow record queue: records with large texts are bounded by what they take, whoever wrote the text") {
+  const std::string large(40'000, 'x');
+  std::vector<Emission> kinds;
+  kinds.emplace_back(emission::Span{.attributes = {{"asked", large}}});
+  kinds.emplace_back(emission::UserMetric{.labels = {{"asked", large}}});
+  kinds.emplace_back(emission::ProcessorFailed{.reason = "script", .text = large});
+  kinds.emplace_back(emission::ScriptFailed{.text = large});
+  kinds.emplace_back(emission::Shadowed{.decision = large});
+  for (const Emission& kind : kinds) {
+    CAPTURE(kind.index());
+    FlowRecordQueue queue({.records = 10, .record_bytes = 100'000}, {});
+    FlowRecord record;
+    record.emissions.push_back(kind);
+    CHECK(queue.try_push(record));
+    CHECK(queue.try_push(record));
+    CHECK_FALSE(queue.try_push(record));
+    CHECK(queue.drops().records == 1);
+    CHECK(queue.try_push(a_record()));
+    CHECK(take(queue).size() == 3);
+    CHECK(queue.try_push(record));
+  }
+}
+
 TEST_CASE("flow record queue: nothing is lost between many pushers and one taker") {
   constexpr int pushers = 4;
   constexpr int each = 5000;

@@ -49,6 +49,33 @@ TEST_CASE("flow reports: a record reaches metrics, HAR file and collector; witho
   CHECK(page.value("flow_invocations_total") == 2);
 }
 
+TEST_CASE("flow reports: with a collector of its own the gateway makes a span of each attempt, and without one none") {
+  EventLoop loop = *EventLoop::create();
+  TraceCollector collector(loop);
+  FlowRecordQueue queue({});
+  FlowReports reports(queue);
+  const CallFacts call = some_facts();
+  reports.observe(call.view());
+  const auto sender_that_waits = [&](Nanoseconds interval) {
+    return std::make_unique<TraceSender>(
+        loop, TraceSenderOptions{.endpoint = "http://127.0.0.1:1/v1/traces", .flush_interval = interval},
+        [&](const std::string&, uint16_t, const TraceSender::Resolved& done) { done({collector.at()}); });
+  };
+  reports.set_own_trace_sender(sender_that_waits(0ms));
+  reports.observe(call.view());
+  run_until(loop, [&] { return reports.own_trace_sender()->idle(); });
+  REQUIRE(collector.requests().size() == 1);
+  CHECK(collector.requests()[0].body.find(R"("name":"POST api.example.com/v1")") != std::string::npos);
+
+  reports.set_own_trace_sender(sender_that_waits(1h));
+  reports.observe(call.view());
+  reports.set_own_trace_sender(nullptr);
+  reports.observe(call.view());
+  const MetricsPage page = metrics_page([&](MetricText& text) { reports.write(text, {}); });
+  CHECK(page.value("lunar_exporter_dropped_total", {R"(exporter="own_trace")"}) == 1);
+  CHECK(page.value("lunar_exporter_dropped_total", {R"(exporter="trace")"}) == 0);
+}
+
 TEST_CASE("flow reports: spans that wait when the collector changes are lost, and counted") {
   EventLoop loop = *EventLoop::create();
   FlowRecordQueue queue({});

@@ -273,16 +273,43 @@ TEST_CASE("trace sender: an unknown name, and a lookup that never ends, cost the
   pending[1]({collector.at()});  // the sender has gone
 }
 
-TEST_CASE("trace sender: an https endpoint is not supported, and said to be dropped") {
+TEST_CASE(
+    "trace sender: spans for a text that is no URL, or for https where there is no TLS, are dropped and counted") {
+  for (const char* endpoint : {"https://otel.example.com/v1/traces", "otel.example.com:4318", "ftp://otel.example.com/",
+                               "http://otel example.com/"}) {
+    CAPTURE(endpoint);
+    Scene scene;
+    auto options = scene.options();
+    options.endpoint = endpoint;
+    TraceSender sender(scene.loop, options, scene.resolve());
+    sender.add(a_span());
+    CHECK(sender.idle());
+    CHECK(sender.counts().dropped == 1);
+    CHECK(sender.counts().unsupported == 1);
+    CHECK(scene.lookups == 0);
+  }
+}
+
+TEST_CASE("trace sender: spans with large texts are bounded by what they take, and room comes back") {
   Scene scene;
+  TraceCollector collector(scene.loop);
+  scene.addresses = {collector.at()};
   auto options = scene.options();
-  options.endpoint = "https://otel.example.com/v1/traces";
+  options.flush_interval = 1h;
+  options.buffer_bytes = 100'000;
   TraceSender sender(scene.loop, options, scene.resolve());
-  sender.add(a_span());
-  CHECK(sender.idle());
+  emission::Span large = a_span();
+  large.attributes = {{"asked", std::string(40'000, 'x')}};
+  for (int i = 0; i < 3; ++i) sender.add(large);
+  CHECK(sender.unsent() == 2);
   CHECK(sender.counts().dropped == 1);
-  CHECK(sender.counts().unsupported == 1);
-  CHECK(scene.lookups == 0);
+  sender.add(a_span());
+  CHECK(sender.unsent() == 3);
+  sender.flush();
+  run_until(scene.loop, [&] { return sender.idle(); });
+  for (int i = 0; i < 2; ++i) sender.add(large);
+  CHECK(sender.unsent() == 2);
+  CHECK(sender.counts().dropped == 1);
 }
 
 TEST_CASE("trace sender: a full buffer drops, batches are bounded, and a full batch does not wait") {

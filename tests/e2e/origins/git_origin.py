@@ -1,6 +1,6 @@
 """Git over HTTP on Python's http.server, which runs git http-backend.
 
-Usage: git_origin.py PORT REPOSITORIES ADDRESS
+Usage: git_origin.py PORT REPOSITORIES ADDRESS [--tls=...]   (see server_tls.py)
 """
 
 import os
@@ -8,7 +8,9 @@ import subprocess
 import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-PORT, REPOSITORIES, ADDRESS = int(sys.argv[1]), sys.argv[2], sys.argv[3]
+from server_tls import take_tls
+
+TLS, (PORT, REPOSITORIES, ADDRESS) = take_tls(sys.argv[1:])
 
 
 class Backend(BaseHTTPRequestHandler):
@@ -57,4 +59,7 @@ class Backend(BaseHTTPRequestHandler):
 
 
 ThreadingHTTPServer.address_family = 2
-ThreadingHTTPServer((ADDRESS, PORT), Backend).serve_forever()
+server = ThreadingHTTPServer((ADDRESS, int(PORT)), Backend)
+if TLS:
+    server.socket = TLS.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+server.serve_forever()

@@ -1,6 +1,6 @@
 """An aiohttp origin: WebSocket, event stream, JSON, uploads.
 
-Usage: python_origin.py PORT ADDRESS...
+Usage: python_origin.py PORT ADDRESS... [--tls=...]   (see server_tls.py)
 """
 
 import asyncio
@@ -8,6 +8,8 @@ import hashlib
 import sys
 
 from aiohttp import WSMsgType, web
+
+from server_tls import take_tls
 
 routes = web.RouteTableDef()
 
@@ -62,4 +64,5 @@ async def websocket(request):
 
 application = web.Application(client_max_size=1 << 31)
 application.add_routes(routes)
-web.run_app(application, host=sys.argv[2:], port=int(sys.argv[1]), print=None)
+tls, (port, *hosts) = take_tls(sys.argv[1:])
+web.run_app(application, host=hosts, port=int(port), print=None, ssl_context=tls)

@@ -1,6 +1,6 @@
 """A byte-exact HTTP origin: what it sends is written out, what it received it can show.
 
-Usage: raw_origin.py PORT ADDRESS...
+Usage: raw_origin.py PORT ADDRESS... [--tls=...]   (see server_tls.py)
 
 The first part of the path names the behaviour; the rest are its arguments. Every answer is
 framed by hand, so that a test can tell a byte that was altered on the way.
@@ -14,6 +14,9 @@ import socket
 import struct
 import sys
 import time
+from functools import partial
+
+from server_tls import take_tls
 
 PATTERN = b"lunar-0123456789abcdefghijklmnopqrstuvwxyz\n" * 1524
 LIMIT = 1 << 20
@@ -176,6 +179,14 @@ async def close_before(x):
     x.keep_alive = False
 
 
+async def truncate(x):
+    """A body up to the end of the connection, which comes without a close_notify where there is TLS."""
+    x.keep_alive = False
+    await x.raw(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\nperhaps not all of it\n")
+    x.writer.get_extra_info("socket").shutdown(socket.SHUT_WR)
+    await x.reader.read()
+
+
 async def malformed(x):
     x.keep_alive = False
     await x.raw(b"ICY 200 OK\r\nContent-Length: 3\r\n\r\nabc")
@@ -309,12 +320,26 @@ BEHAVIOURS = {
     "close-mid": close_mid, "chunked-cut": chunked_cut, "reset-mid": reset_mid, "reset-before": reset_before,
     "close-before": close_before, "malformed": malformed, "bad-length": bad_length, "slow": slow,
     "silence": silence, "no-content": no_content, "not-modified": not_modified, "redirect": redirect,
-    "zipped": zipped, "sse": sse, "interim": interim, "long-head": long_head, "switch": switch,
+    "truncate": truncate, "zipped": zipped, "sse": sse, "interim": interim, "long-head": long_head, "switch": switch,
 }
 
 
-async def serve(reader, writer):
+async def finish(writer, below):
+    """Ends the connection; with TLS by close_notify and FIN at once, as most servers do. asyncio would wait for the client between them."""
+    tls = writer.transport
+    if tls is not below and not tls.is_closing():
+        tls.set_write_buffer_limits(high=1, low=0)
+        await writer.drain()
+    writer.close()
+    if tls is not below and not below.is_closing():
+        below.write_eof()
+
+
+async def serve(tls, reader, writer):
+    below = writer.transport
     try:
+        if tls:
+            await writer.start_tls(tls)
         while True:
             try:
                 first = await reader.readuntil(b"\r\n\r\n")
@@ -331,14 +356,14 @@ async def serve(reader, writer):
                     pass
             if not exchange.keep_alive:
                 break
-    except (ConnectionError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-        pass
-    writer.close()
+        await finish(writer, below)
+    except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+        writer.close()
 
 
 async def main():
-    port, hosts = int(sys.argv[1]), sys.argv[2:]
-    server = await asyncio.start_server(serve, hosts, port, limit=LIMIT, backlog=1024)
+    tls, (port, *hosts) = take_tls(sys.argv[1:])
+    server = await asyncio.start_server(partial(serve, tls), hosts, int(port), limit=LIMIT, backlog=1024)
     async with server:
         await server.serve_forever()
 

@@ -237,6 +237,66 @@ TEST_CASE("reload: cached answers stay while their flow does, and are not there 
   CHECK(run.at_provider("c"));
 }
 
+TEST_CASE(
+    "reload: the answer to a call of the old configuration is cached only where flow and key parts are the same") {
+  struct Settings {
+    std::string_view name = "F", parts = "$.request.path", ttl = "60";
+  };
+  auto cached = [](const Settings& settings) {
+    const std::string parts = ", parameters: [{key: caching_key_parts, value: [" + std::string(settings.parts) + "]}";
+    return FlowScene()
+        .flow(flow_with(settings.name, "{url: \"h.example.com/*\"}",
+                        "{R: {processor: ReadCache" + parts + "]}, W: {processor: WriteCache" + parts +
+                            ", {key: ttl_seconds, value: " + std::string(settings.ttl) + "}]}}",
+                        "[{from: {stream: {name: s, at: start}}, to: {processor: {name: R}}}]",
+                        "[{from: {stream: {name: s, at: start}}, to: {processor: {name: W}}},"
+                        " {from: {processor: {name: R, condition: cache_hit}}, to: {stream: {name: s, at: end}}}]"))
+        .plan();
+  };
+  struct Row {
+    Settings reloaded;
+    size_t entries;
+  };
+  const Row rows[] = {{{.ttl = "30"}, 1},
+                      {{.name = "Other"}, 0},
+                      {{.parts = "$.request.method"}, 0},
+                      {{.parts = "$.request.path, $.request.method"}, 0}};
+  for (const Row& row : rows) {
+    CAPTURE(row.reloaded.name);
+    CAPTURE(row.reloaded.parts);
+    Simulation run(cached({}), scene_start);
+    run.send("before", call("GET http://h.example.com/"));
+    run.reload(cached(row.reloaded));
+    run.answer("before", {.body = "kept"});
+    CHECK(run.outcomes("before").body == "kept");
+    CHECK(run.state().cache().entries() == row.entries);
+    run.reload(cached({}));
+    run.send("back", call("GET http://h.example.com/"));
+    CHECK(run.at_provider("back") == (row.entries == 0));
+  }
+}
+
+TEST_CASE("reload: cached answers are not there when their key parts come back") {
+  auto cached = [](std::string_view part) {
+    const std::string rules = ", parameters: [{key: caching_key_parts, value: [" + std::string(part) + "]}]}";
+    return FlowScene()
+        .flow(flow_with("F", "{url: \"h.example.com/*\"}",
+                        "{R: {processor: ReadCache" + rules + ", W: {processor: WriteCache" + rules + "}",
+                        "[{from: {stream: {name: s, at: start}}, to: {processor: {name: R}}}]",
+                        "[{from: {stream: {name: s, at: start}}, to: {processor: {name: W}}}]"))
+        .plan();
+  };
+  Simulation run(cached("$.request.path"), scene_start);
+  run.send("a", call("GET http://h.example.com/"));
+  run.answer("a", {.body = "kept"});
+  REQUIRE(run.state().cache().entries() == 1);
+  run.reload(cached("$.request.method"));
+  CHECK(run.state().cache().bytes() == 0);
+  run.reload(cached("$.request.path"));
+  run.send("b", call("GET http://h.example.com/"));
+  CHECK(run.at_provider("b"));
+}
+
 TEST_CASE("reload: who waits in a line finishes with the flows of the old configuration") {
   auto lined_up = [](std::string_view mark) {
     FlowScene scene;

@@ -11,6 +11,8 @@ using namespace std::chrono_literals;
 constexpr WallTime now{1'749'556'800s};
 
 struct CacheScene {
+  CacheScene() { cache.use_schemes({"F", "G"}); }
+
   void store(std::string_view key, size_t body, std::string_view flow = "F", std::chrono::seconds ttl = 60s) {
     auto response = std::make_shared<CachedResponse>();
     response->body.assign(body, 'x');
@@ -20,7 +22,8 @@ struct CacheScene {
                  .response = std::move(response),
                  .ttl = ttl,
                  .partition_limit = limit,
-                 .instance = 0});
+                 .instance = 0},
+                std::string(flow));
   }
   bool has(std::string_view key, WallTime at = now) { return cache.find(key, at) != nullptr; }
 
@@ -79,6 +82,25 @@ TEST_CASE("7.6: an entry that is replaced or has expired takes no room") {
   CHECK_FALSE(scene.has("a", now + 30s));
   CHECK(scene.cache.entries() == 0);
   CHECK(scene.cache.bytes() == 0);
+}
+
+TEST_CASE("1.5: entries of a scheme that is no longer in use leave, and new ones of it are not taken") {
+  CacheScene scene;
+  scene.store("a", 3000);
+  scene.store("d", 3000, "G");
+  const size_t one = scene.cache.bytes() / 2;
+  scene.cache.use_schemes({"G"});
+  CHECK_FALSE(scene.has("a"));
+  CHECK(scene.has("d"));
+  CHECK(scene.cache.bytes() == one);
+  scene.store("b", 3000);
+  CHECK(scene.cache.entries() == 1);
+  CHECK(scene.cache.bytes() == one);
+  scene.cache.use_schemes({"F", "G"});
+  CHECK_FALSE(scene.has("a"));
+  CHECK_FALSE(scene.has("b"));
+  scene.store("b", 3000);
+  CHECK(scene.has("b"));
 }
 
 }  // namespace

@@ -32,6 +32,7 @@ type testCase struct {
 	body              []byte
 	flags             map[string]bool
 	timeout           time.Duration
+	pin               string // SHA-256 of the only certificate to accept; empty: any that is valid
 }
 
 func parse(line string) testCase {
@@ -51,6 +52,8 @@ func parse(line string) testCase {
 		if name, text, found := strings.Cut(flag, "="); found && name == "timeout" {
 			seconds, _ := strconv.ParseFloat(text, 64)
 			c.timeout = time.Duration(seconds * float64(time.Second))
+		} else if found && name == "pin" {
+			c.pin = text
 		}
 	}
 	return c
@@ -134,6 +137,15 @@ func readBody(c testCase, body io.Reader) (map[string]any, error) {
 	return seen, err
 }
 
+func pinned(pin string) func([][]byte, [][]*x509.Certificate) error {
+	return func(shown [][]byte, _ [][]*x509.Certificate) error {
+		if sum := sha256.Sum256(shown[0]); hex.EncodeToString(sum[:]) != pin {
+			return errors.New("another certificate than the pinned one")
+		}
+		return nil
+	}
+}
+
 func observe(client http.Client, c testCase) map[string]any {
 	seen := map[string]any{"name": c.name}
 	if !c.flags["follow"] {
@@ -142,6 +154,9 @@ func observe(client http.Client, c testCase) map[string]any {
 	client.Timeout = c.timeout
 	if c.flags["untrusted"] {
 		client.Transport = &http.Transport{TLSClientConfig: &tls.Config{RootCAs: x509.NewCertPool()}}
+	}
+	if c.pin != "" {
+		client.Transport = &http.Transport{TLSClientConfig: &tls.Config{VerifyPeerCertificate: pinned(c.pin)}}
 	}
 	response, err := client.Do(request(c, seen))
 	if err != nil {

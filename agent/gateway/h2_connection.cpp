@@ -1,0 +1,250 @@
+#include "agent/gateway/h2_connection.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <limits>
+#include <utility>
+
+#include "agent/uring/pump.h"
+
+namespace lunar::gateway {
+namespace {
+
+// On its way to the peer while more is made.
+constexpr uint32_t in_flight_limit = uring::BufferPool::bulk_size;
+
+}  // namespace
+
+// One stream, under the uring::Stream that its owner has.
+class H2Leg final : public uring::StreamLayer {
+ public:
+  H2Leg(std::shared_ptr<H2Connection> connection, http::StreamId id) : connection_(std::move(connection)), id_(id) {}
+
+  void begin(uring::Stream& stream) override { stream_ = &stream; }
+  void send(uring::Stream& /*stream*/, uring::BufferRef piece) override {
+    std::string_view bytes = piece->view();
+    if (waiting_.empty() && id_ != 0) bytes.remove_prefix(provide(bytes));
+    waiting_.append(bytes);
+  }
+  void finish(uring::Stream& stream) override {
+    finishing_ = true;
+    if (waiting_.empty() && id_ != 0) end(stream);
+  }
+  void took(uring::Stream& /*stream*/, uint32_t bytes) override {
+    if (id_ == 0) return;
+    connection_->session_.consumed(id_, bytes);
+    connection_->call_run();
+  }
+  void released(uring::Stream& stream) override { connection_->forget(*this, stream); }
+  [[nodiscard]] bool opening() const override { return false; }
+  [[nodiscard]] uint32_t waiting_bytes() const override { return static_cast<uint32_t>(waiting_.size()); }
+
+  [[nodiscard]] http::StreamId id() const { return id_; }
+  [[nodiscard]] uring::Stream& stream() const { return *stream_; }
+
+  // It has its number now, or there is room again.
+  void go_on(http::StreamId id) {
+    id_ = id;
+    if (!waiting_.empty()) waiting_.erase(0, provide(waiting_));
+    if (!waiting_.empty()) return;
+    waiting_.shrink_to_fit();
+    if (finishing_) end(*stream_);
+    stream_->layer_sent();
+  }
+  void deliver(std::string_view bytes) {
+    while (!bytes.empty()) {
+      const auto size = static_cast<uint32_t>(std::min<size_t>(bytes.size(), uring::BufferPool::small_size));
+      uring::BufferRef piece = stream_->buffers().sized(size);
+      piece->end = static_cast<uint32_t>(bytes.copy(piece->memory, size));
+      bytes.remove_prefix(size);
+      stream_->layer_deliver(std::move(piece));
+    }
+  }
+
+ private:
+  [[nodiscard]] size_t provide(std::string_view bytes) {
+    const size_t taken = connection_->session_.provide(id_, bytes);
+    connection_->call_run();
+    return taken;
+  }
+  void end(uring::Stream& stream) {
+    connection_->session_.finish(id_);
+    connection_->call_run();
+    stream.layer_transmit_end();
+  }
+
+  const std::shared_ptr<H2Connection> connection_;
+  http::StreamId id_;  // 0: none yet
+  uring::Stream* stream_ = nullptr;
+  std::string waiting_;  // bytes of the owner for which there is no room
+  bool finishing_ = false;
+};
+
+H2Connection::H2Connection(uring::Loop& loop, Role role, http::H2Options options, Accept accept)
+    : loop_(loop), role_(role), session_(role, std::move(options), *this), accept_(std::move(accept)) {}
+
+H2Connection::~H2Connection() = default;
+
+// The connection
+
+uring::Task<> H2Connection::run(uring::Stream& transport, uring::Waker& waker, std::function<void()> look) {
+  waker_ = &waker;
+  transport.wake(&waker);
+  for (;;) {
+    if (look) look();
+    while (transport.input() != nullptr && transport.unsent() < in_flight_limit && !session_.over()) {
+      uring::adapt_receive(transport, transport.input()->size());
+      uring::BufferRef piece = transport.take();
+      session_.feed(piece->view(), loop_.now());
+      send(transport);
+    }
+    send(transport);
+    const bool lost = transport.error() != 0 || (transport.ended() && !session_.over());
+    if (lost) session_.abort(http::H2Code::internal_error, "the connection has ended");
+    if (lost || session_.over()) break;
+    transport.wake_when_sent(session_.has_output() || transport.input() != nullptr);
+    co_await waker.wait(MonotonicTime::max());
+  }
+  waker_ = nullptr;
+}
+
+uring::Task<> H2Connection::carry(std::shared_ptr<H2Connection> self, uring::StreamRef transport) {
+  uring::Waker waker(self->loop_);
+  co_await self->run(*transport, waker, {});
+  transport.reset();
+}
+
+void H2Connection::send(uring::Stream& transport) {
+  while (transport.unsent() < in_flight_limit && session_.has_output()) {
+    uring::BufferRef piece = loop_.buffers().sized(uring::BufferPool::small_size);
+    piece->end = static_cast<uint32_t>(session_.pull({piece->memory, piece->capacity}));
+    if (piece->size() == 0) break;
+    transport.send(std::move(piece));
+  }
+}
+
+void H2Connection::call_run() {
+  if (waker_ != nullptr) waker_->signal();
+}
+
+void H2Connection::drain() {
+  if (std::exchange(closing_, true)) return;
+  session_.drain();
+  call_run();
+}
+
+void H2Connection::abort() {
+  closing_ = true;
+  session_.abort(http::H2Code::internal_error, "the gateway ends");
+  call_run();
+}
+
+void H2Connection::drain_follower() {
+  if (auto follower = follower_.lock()) follower->drain();
+}
+
+// Streams
+
+uring::StreamRef H2Connection::open() {
+  if (closing_ || session_.over()) return nullptr;
+  auto leg = std::make_unique<H2Leg>(shared_from_this(), 0);
+  waiting_.push_back(leg.get());
+  uring::StreamRef stream = uring::Stream::over(loop_, std::move(leg));
+  open_waiting();
+  return stream;
+}
+
+void H2Connection::open_waiting() {
+  while (!waiting_.empty() && session_.can_open()) {
+    H2Leg* leg = waiting_.front();
+    waiting_.pop_front();
+    const StreamId id = session_.open();
+    legs_.emplace(id, leg);
+    leg->go_on(id);
+  }
+}
+
+H2Leg* H2Connection::find(StreamId id) const {
+  auto found = legs_.find(id);
+  return found == legs_.end() ? nullptr : found->second;
+}
+
+void H2Connection::forget(H2Leg& leg, const uring::Stream& stream) {
+  if (leg.id() == 0) {
+    std::erase(waiting_, &leg);
+    return;
+  }
+  legs_.erase(leg.id());
+  if (role_ == Role::server && session_.provided_all(leg.id())) {
+    // The answer is still being sent; nobody reads what else the client says.
+    session_.consumed(leg.id(), std::numeric_limits<size_t>::max());
+    call_run();
+    return;
+  }
+  const auto code = stream.refuses_on_close() ? http::H2Code::refused_stream
+                    : role_ == Role::client   ? http::H2Code::cancel
+                                              : http::H2Code::internal_error;
+  session_.reset(leg.id(), code);
+  call_run();
+  if (role_ == Role::client) open_waiting();
+}
+
+// What the session says
+
+void H2Connection::opened(StreamId id, std::string_view head) {
+  auto leg = std::make_unique<H2Leg>(shared_from_this(), id);
+  H2Leg& kept = *leg;
+  legs_.emplace(id, &kept);
+  uring::StreamRef stream = uring::Stream::over(loop_, std::move(leg));
+  kept.deliver(head);
+  accept_(std::move(stream));
+}
+
+void H2Connection::received(StreamId id, std::string_view bytes) {
+  if (H2Leg* leg = find(id)) {
+    leg->deliver(bytes);
+    leg->stream().layer_changed();
+  } else {
+    session_.consumed(id, bytes.size());
+  }
+}
+
+void H2Connection::ended(StreamId id) {
+  H2Leg* leg = find(id);
+  if (leg == nullptr) return;
+  leg->stream().layer_deliver_end(false);
+  leg->stream().layer_changed();
+}
+
+void H2Connection::closed(StreamId id, const http::H2End& end) {
+  H2Leg* leg = find(id);
+  legs_.erase(id);
+  if (leg != nullptr && end.code != http::H2Code::no_error) {
+    leg->stream().layer_fail(end.code == http::H2Code::refused_stream ? ECONNREFUSED : ECONNRESET);
+    leg->stream().layer_changed();
+  }
+  if (role_ == Role::client) open_waiting();
+}
+
+void H2Connection::writable(StreamId id) {
+  if (H2Leg* leg = find(id)) leg->go_on(id);
+}
+
+void H2Connection::peer_goaway(const http::H2End& /*end*/) {
+  closing_ = true;
+  drain_follower();
+  for (H2Leg* leg : std::exchange(waiting_, {})) {
+    leg->stream().layer_fail(ECONNREFUSED);
+    leg->stream().layer_changed();
+  }
+}
+
+void H2Connection::over(const http::H2End& end) {
+  peer_goaway(end);
+  for (const auto& [id, leg] : legs_) {
+    leg->stream().layer_fail(ECONNRESET);
+    leg->stream().layer_changed();
+  }
+}
+
+}  // namespace lunar::gateway

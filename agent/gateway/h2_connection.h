@@ -1,0 +1,74 @@
+// One HTTP/2 connection of the data path, in either role: its streams are uring::Streams that speak HTTP/1.1, so that a
+// session serves one as it serves any other client, and reaches its provider by another.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <memory>
+#include <string>
+#include <unordered_map>
+
+#include "agent/http/h2_session.h"
+#include "agent/uring/stream.h"
+#include "agent/uring/task.h"
+
+namespace lunar::gateway {
+
+class H2Leg;
+
+// One thread. Its streams keep it; it ends when its transport does or when nobody needs it any more.
+class H2Connection final : public http::H2Events, public std::enable_shared_from_this<H2Connection> {
+ public:
+  using Role = http::H2Session::Role;
+  // Server role: a client's request has begun. The stream may be released in the call.
+  using Accept = std::function<void(uring::StreamRef stream)>;
+
+  H2Connection(uring::Loop& loop, Role role, http::H2Options options, Accept accept);
+  ~H2Connection();
+
+  // Carries everything until the session is over; what it has sent may then be waiting in `transport`, which signals
+  // `waker`. `look` is called whenever that was signalled, by others too; it may be empty. Once.
+  [[nodiscard]] uring::Task<> run(uring::Stream& transport, uring::Waker& waker, std::function<void()> look);
+  // The same with a transport of its own, as the root of a coroutine.
+  [[nodiscard]] static uring::Task<> carry(std::shared_ptr<H2Connection> self, uring::StreamRef transport);
+
+  // Client role: a stream for a request, which waits while the peer takes no more of them. Null: it takes none at all.
+  [[nodiscard]] uring::StreamRef open();
+  // No new streams; ends when those that are open have ended.
+  void drain();
+  void abort();  // everything, now
+  // Drains when this one takes no new streams any more.
+  void follow_with(const std::shared_ptr<H2Connection>& other) { follower_ = other; }
+
+ private:
+  friend class H2Leg;
+  using StreamId = http::StreamId;
+
+  void opened(StreamId id, std::string_view head) override;
+  void received(StreamId id, std::string_view bytes) override;
+  void ended(StreamId id) override;
+  void closed(StreamId id, const http::H2End& end) override;
+  void writable(StreamId id) override;
+  void peer_settings() override { open_waiting(); }
+  void peer_goaway(const http::H2End& end) override;
+  void over(const http::H2End& end) override;
+
+  void send(uring::Stream& transport);
+  void open_waiting();
+  void call_run();  // it has something to send
+  void forget(H2Leg& leg, const uring::Stream& stream);
+  [[nodiscard]] H2Leg* find(StreamId id) const;
+  void drain_follower();
+
+  uring::Loop& loop_;
+  const Role role_;
+  http::H2Session session_;
+  Accept accept_;
+  uring::Waker* waker_ = nullptr;  // of run()
+  std::unordered_map<StreamId, H2Leg*> legs_;
+  std::deque<H2Leg*> waiting_;  // for a number
+  std::weak_ptr<H2Connection> follower_;
+  bool closing_ = false;  // takes no new streams
+};
+
+}  // namespace lunar::gateway
