@@ -6,8 +6,7 @@ namespace lunar::gateway {
 namespace {
 
 http::H2Options options_for(Session& session) {
-  return {.scheme = session.tls != nullptr ? "https" : "http",
-          .websocket_nonce = session.worker.next_request_number() ^ session.worker.seed(),
+  return {.websocket_nonce = session.worker.next_request_number() ^ session.worker.seed(),
           .now = session.worker.loop().now()};
 }
 
@@ -17,18 +16,18 @@ uring::Task<Ending> serve_h2(Session& session) {
   using Role = H2Connection::Role;
   Worker& worker = session.worker;
   if (session.upstream == nullptr && !session.connect(session.origin->destination)) co_return Ending::reset;
-  session.h2 = std::make_shared<H2Connection>(worker.loop(), Role::client, options_for(session), nullptr);
+  session.tls->h2 = std::make_shared<H2Connection>(worker.loop(), Role::client, options_for(session), nullptr);
   auto client = std::make_shared<H2Connection>(
       worker.loop(), Role::server, options_for(session),
       [&session](uring::StreamRef stream) { session.worker.start(Session::live_stream(session, std::move(stream))); });
-  session.h2->follow_with(client);
-  if (session.tls != nullptr) session.tls->upstream = nullptr;
-  worker.start(H2Connection::carry(session.h2, std::move(session.upstream)));
+  session.tls->h2->follow_with(client);
+  session.tls->upstream = nullptr;
+  worker.start(H2Connection::carry(session.tls->h2, std::move(session.upstream)));
   co_await client->run(*session.client, session.waker, [&session, &client] {
     if (session.worker.phase() == Phase::ending) return client->abort();
     if (session.worker.phase() != Phase::serving) client->drain();
   });
-  session.h2->drain();
+  session.tls->h2->drain();
   co_return session.client->error() != 0 ? Ending::reset : Ending::finish;
 }
 

@@ -51,7 +51,6 @@ Session::Session(const Session& connection, uring::StreamRef stream)
       waker(connection.worker.loop()),
       client(std::move(stream)),
       tls(connection.tls == nullptr ? nullptr : std::make_unique<OpenedTls>(*connection.tls)),
-      h2(connection.h2),
       origin(connection.origin),
       role(connection.role) {
   if (tls != nullptr) tls->upstream = nullptr;
@@ -59,12 +58,12 @@ Session::Session(const Session& connection, uring::StreamRef stream)
 }
 
 bool Session::connect(const Endpoint& destination) {
-  if (h2 != nullptr) {
-    upstream = h2->open();
+  if (tls != nullptr && tls->h2 != nullptr) {
+    upstream = tls->h2->open();
     if (upstream == nullptr) return false;
     upstream->wake(&waker);
     upstream_destination = destination;
-    upstream_reused = true;  // by the connection's earlier streams
+    upstream_reused = false;
     return true;
   }
   auto socket = worker.upstream_socket(destination);
@@ -110,11 +109,11 @@ bool Session::obtain(const Endpoint& destination, Nanoseconds pooled_limit) {
 }
 
 void Session::aim_at(const std::string& host) {
-  if (!client->covered() || (tls != nullptr && tls->provider == host)) return;
+  if (tls == nullptr || tls->provider == host) return;
   upstream.reset();
-  if (tls != nullptr) tls->provider = host;
-  if (tls != nullptr && h2 != nullptr) tls->alpn = {"http/1.1"};
-  h2.reset();
+  tls->provider = host;
+  if (tls->h2 != nullptr) tls->alpn = {"http/1.1"};
+  tls->h2.reset();
 }
 
 void Session::note_unreachable() {

@@ -30,7 +30,8 @@ struct OpenedTls {
   std::string provider;           // the same, or what a flow made of it
   std::vector<std::string> alpn;  // to offer
   std::string session_key;
-  TlsLayer* upstream = nullptr;  // of the stream of that name, while it is there
+  std::shared_ptr<H2Connection> h2;  // upstream is one of its streams, unless a flow leads elsewhere
+  TlsLayer* upstream = nullptr;      // of the stream of that name, while it is there
 };
 
 class Session {
@@ -76,8 +77,7 @@ class Session {
   uring::Waker waker;
   uring::StreamRef client;
   uring::StreamRef upstream;
-  std::unique_ptr<OpenedTls> tls;    // of an intercepted connection
-  std::shared_ptr<H2Connection> h2;  // upstream is one of its streams, unless a flow leads elsewhere
+  std::unique_ptr<OpenedTls> tls;  // of an intercepted connection
   Endpoint upstream_destination;
   MonotonicTime connect_deadline{};
   std::optional<Origin> origin;  // of a captured connection
