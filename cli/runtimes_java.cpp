@@ -52,7 +52,7 @@ std::optional<StorePlace> named_keystore(const Process& process) {
 TrustUse java_use(const Process& process) {
   if (auto named = named_keystore(process)) return {.runtime = "Java", .places = {std::move(*named)}};
   // JAVA_HOME/lib/server/libjvm.so; of Java 8 JAVA_HOME/jre/lib/amd64/server/libjvm.so.
-  const std::string library = process.library("libjvm.so");
+  const std::string library = process.mapped_library("libjvm.so");
   const std::string folder = library.substr(0, library.rfind("/lib/")) + "/lib/security";
   const FileTree tree = process.tree();
   const std::string own = folder + "/jssecacerts";  // takes the place of the other one

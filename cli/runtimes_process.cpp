@@ -123,7 +123,7 @@ std::string Process::variable(std::string_view name) const {
   return found == environment.end() ? "" : found->second;
 }
 
-std::string Process::library(std::string_view prefix) const {
+std::string Process::mapped_library(std::string_view prefix) const {
   const auto found = std::ranges::find_if(
       libraries, [prefix](const std::string& path) { return last_part(path).starts_with(prefix); });
   return found == libraries.end() ? "" : *found;

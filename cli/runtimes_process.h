@@ -24,10 +24,10 @@ struct Process {
   bool in_container = false;                                    // its root folder is not ours
   bool is_go = false;
 
-  [[nodiscard]] std::string name() const;                             // of the executable, without folders
-  [[nodiscard]] std::string variable(std::string_view name) const;    // empty: not set
-  [[nodiscard]] std::string library(std::string_view prefix) const;   // whose file name begins so; empty: none
-  [[nodiscard]] std::string absolute(const std::string& path) const;  // seen from its working directory
+  [[nodiscard]] std::string name() const;                                   // of the executable, without folders
+  [[nodiscard]] std::string variable(std::string_view name) const;          // empty: not set
+  [[nodiscard]] std::string mapped_library(std::string_view prefix) const;  // whose file name begins so; empty: none
+  [[nodiscard]] std::string absolute(const std::string& path) const;        // seen from its working directory
   [[nodiscard]] FileTree tree() const { return FileTree("/proc/" + std::to_string(pid) + "/root"); }
 };
 

@@ -11,7 +11,7 @@ namespace {
 std::string version_of(const Process& process) {
   std::string name = process.name();
   if (!name.starts_with("python")) {
-    const std::string library = process.library("libpython");
+    const std::string library = process.mapped_library("libpython");
     name = library.substr(library.rfind('/') + 1);
   }
   const size_t begin = name.find("python");

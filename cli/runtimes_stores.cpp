@@ -26,14 +26,14 @@ constexpr std::array<const char*, 6> go_files{system_bundle,
 constexpr std::array<const char*, 2> go_folders{system_folder, "/etc/pki/tls/certs"};
 
 // Debian's Node is the one with a library of its own, and built to use the system's roots.
-bool is_node_with_system_roots(const Process& process) { return !process.library("libnode.so").empty(); }
+bool is_node_with_system_roots(const Process& process) { return !process.mapped_library("libnode.so").empty(); }
 
 bool is_node(const Process& process) {
   return process.name() == "node" || process.name() == "nodejs" || is_node_with_system_roots(process);
 }
 
 bool is_python(const Process& process) {
-  return process.name().starts_with("python") || !process.library("libpython").empty();
+  return process.name().starts_with("python") || !process.mapped_library("libpython").empty();
 }
 
 std::vector<StorePlace> named_folders(const Process& process, StoreKind kind) {
@@ -47,7 +47,7 @@ std::vector<StorePlace> named_folders(const Process& process, StoreKind kind) {
 
 // The folder that it was built for is written in libcrypto, or in the program where that is linked into it.
 std::string openssl_folder(const Process& process) {
-  const std::string library = process.library("libcrypto.so");
+  const std::string library = process.mapped_library("libcrypto.so");
   const std::string program = "/proc/" + std::to_string(process.pid) + "/exe";
   const OpenFile file = library.empty() ? OpenFile(std::fopen(program.c_str(), "rbe")) : process.tree().open(library);
   const std::string found = file ? quoted_after(file.get(), "OPENSSLDIR: \"") : "";
@@ -135,17 +135,17 @@ std::optional<StorePlace> named_file(const Process& process, const char* variabl
 
 std::vector<TrustUse> trust_uses(const Process& process) {
   const bool is_curl = process.name() == "curl";
-  const bool has_gnutls_curl = !process.library("libcurl-gnutls.so").empty();
+  const bool has_gnutls_curl = !process.mapped_library("libcurl-gnutls.so").empty();
   std::vector<TrustUse> out;
-  if (!process.library("libjvm.so").empty()) out.push_back(java_use(process));
+  if (!process.mapped_library("libjvm.so").empty()) out.push_back(java_use(process));
   if (process.is_go) out.push_back(go_use(process));
   if (is_node(process)) out.push_back(node_use(process));
-  if (!process.library("libcurl").empty()) out.push_back({.runtime = "curl", .places = curl_places(process)});
-  if (!process.library("libssl.so").empty() && !is_node(process) && !is_curl)
+  if (!process.mapped_library("libcurl").empty()) out.push_back({.runtime = "curl", .places = curl_places(process)});
+  if (!process.mapped_library("libssl.so").empty() && !is_node(process) && !is_curl)
     out.push_back({.runtime = "OpenSSL", .places = openssl_places(process)});
-  if (!process.library("libgnutls.so").empty() && !is_curl && !has_gnutls_curl)
+  if (!process.mapped_library("libgnutls.so").empty() && !is_curl && !has_gnutls_curl)
     out.push_back({.runtime = "GnuTLS", .places = {{StoreKind::certificates, system_bundle}}});
-  if (!process.library("libnss3.so").empty()) out.push_back(nss_use(process));
+  if (!process.mapped_library("libnss3.so").empty()) out.push_back(nss_use(process));
   if (is_python(process))
     if (auto certifi = certifi_use(process)) out.push_back(std::move(*certifi));
   return out;

@@ -234,10 +234,10 @@ def git_dumb():
         return program("sh", "-ec", f"git clone -q http://nginx.example.com/dumb.git {directory}/c && cd {directory}/c && git log --format=%T%s && cat file* | sha256sum")
 
 
-@case("WebSocket: text, binary, ping, a megabyte, close code")
-def websocket():
+def websocket_talk(url, opened=lambda connection: None, **options):
     async def talk():
-        async with websockets.connect("ws://python.example.com/ws", max_size=1 << 24) as connection:
+        async with websockets.connect(url, max_size=1 << 24, **options) as connection:
+            opened(connection)
             seen = []
             for message in ("text", b"\x00\x01binary", "x" * (1 << 20), ""):
                 await connection.send(message)
@@ -248,6 +248,11 @@ def websocket():
             return {"echoes": seen, "code": connection.close_code, "reason": connection.close_reason,
                     "upgrade": connection.response_headers.get("Upgrade")}
     return asyncio.run(talk())
+
+
+@case("WebSocket: text, binary, ping, a megabyte, close code")
+def websocket():
+    return websocket_talk("ws://python.example.com/ws")
 
 
 @case("a protocol after 101")

@@ -3,7 +3,6 @@
 Usage: tls_conversations.py [CASE...]
 """
 
-import asyncio
 import hashlib
 import json
 import os
@@ -13,10 +12,8 @@ import ssl
 import subprocess
 import tempfile
 
-import websockets
-
 from case_list import pattern
-from tcp_cases import program, read_all
+from tcp_cases import program, read_all, websocket_talk
 from tls_client import ISSUERS, InMemory, case, converse, get, main, note_issuer, note_issuers, opened, trusting
 
 BIG = 64 << 20
@@ -36,19 +33,10 @@ def git():
 
 @case("WebSocket: text, binary, ping, a megabyte, close code")
 def websocket():
-    async def talk():
-        async with websockets.connect("wss://aio.example.com/ws", max_size=1 << 24, ssl=trusting()) as connection:
-            note_issuer(connection.transport.get_extra_info("ssl_object"))
-            seen = []
-            for message in ("text", b"\x00\x01binary", "x" * (1 << 20), ""):
-                await connection.send(message)
-                back = await connection.recv()
-                seen.append([type(back).__name__, len(back), back == message])
-            await asyncio.wait_for(await connection.ping(), 5)
-            await connection.close(4321, "as agreed")
-            return {"echoes": seen, "code": connection.close_code, "reason": connection.close_reason,
-                    "upgrade": connection.response_headers.get("Upgrade")}
-    return asyncio.run(talk())
+    def look(connection):
+        note_issuer(connection.transport.get_extra_info("ssl_object"))
+
+    return websocket_talk("wss://aio.example.com/ws", look, ssl=trusting())
 
 
 @case("a protocol after 101")
