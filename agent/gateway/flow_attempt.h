@@ -59,8 +59,9 @@ class FlowAttempt {
   [[nodiscard]] uring::BufferRef outgoing(Request& request);
   [[nodiscard]] uring::Task<Exchange::State> relay(Exchange& exchange, Answering& answering);
   [[nodiscard]] std::optional<MonotonicTime> sleep_until(const Exchange& exchange, Answering& answering) const;
-  [[nodiscard]] uring::Task<> response_head(Exchange& exchange, Answering& answering);
-  [[nodiscard]] uring::Task<> response_pass(Exchange& exchange, Answering& answering);
+  [[nodiscard]] bool response_head(Exchange& exchange, Answering& answering);  // false: the body is held first
+  [[nodiscard]] Effect begin_response_pass(const Exchange& exchange, Answering& answering);
+  [[nodiscard]] uring::Task<> end_response_pass(Exchange& exchange, Answering& answering, Effect effect);
   void deliver(Exchange& exchange, Answering& answering);
   void fill_body(Exchange& exchange, Answering& answering, Response& response) const;
   [[nodiscard]] std::string_view why_response_unseen(const Exchange& exchange, const Answering& answering,

@@ -1,12 +1,11 @@
 #include "agent/gateway/flow_passage.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 
 #include "agent/gateway/flow_attempt.h"
 #include "agent/gateway/flow_message.h"
 #include "agent/gateway/policy.h"
+#include "agent/gateway/recorder.h"
 #include "agent/gateway/request_intake.h"
 #include "agent/gateway/routing.h"
 
@@ -67,7 +66,7 @@ void identify(Session& session, const http::RequestHead& head, ConcernedFlows& o
   const std::string& prefix = session.worker.shared().request_id_prefix;
   std::string_view id = value_of(head, "x-lunar-req-id");
   if (id.empty()) {
-    out.id_text = fmt::format("{}{:x}", prefix, out.transaction.id);
+    out.id_text = request_id_of(prefix, out.transaction.id);
     id = out.id_text;
   }
   request.id = id;

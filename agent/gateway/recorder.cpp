@@ -1,8 +1,8 @@
 #include "agent/gateway/recorder.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
+#include <array>
+#include <charconv>
 
 #include "agent/gateway/session.h"
 
@@ -55,10 +55,18 @@ void RecordDraft::describe(const http::RequestHead& head, std::string_view host,
   }
 }
 
+std::string request_id_of(std::string_view prefix, uint64_t number) {
+  std::array<char, 16> digits;
+  const char* end = std::to_chars(digits.data(), digits.data() + digits.size(), number, 16).ptr;
+  std::string out;
+  out.reserve(prefix.size() + digits.size());
+  return out.append(prefix).append(digits.data(), static_cast<size_t>(end - digits.data()));
+}
+
 std::string RecordDraft::request_id(std::string_view prefix) const {
   size_t before = lengths_[0] + lengths_[1];
   if (size_t given = lengths_[2]; given > 0) return text_.substr(before, given);
-  return fmt::format("{}{:x}", prefix, number);
+  return request_id_of(prefix, number);
 }
 
 std::string RecordDraft::sequence_id(std::string_view prefix) const {

@@ -12,6 +12,9 @@ namespace lunar::gateway {
 
 class Session;
 
+// How a request is called that brings no name of its own.
+[[nodiscard]] std::string request_id_of(std::string_view prefix, uint64_t number);
+
 struct RecordDraft {
   MonotonicTime started{};
   MonotonicTime provider_started{};  // epoch: nothing was sent to a provider

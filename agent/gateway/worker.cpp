@@ -149,6 +149,16 @@ std::shared_ptr<const lunar::Caller> Worker::caller(const Origin& origin) {
   return out;
 }
 
+const Instant& Worker::instant() {
+  constexpr Nanoseconds reading_period = std::chrono::milliseconds(10);
+  const MonotonicTime now = loop_.now();
+  if (now == instant_.steady) return instant_;
+  const Nanoseconds since = now - clocks_read_.steady;
+  if (since >= reading_period) return instant_ = clocks_read_ = instant_at(now);
+  instant_ = {now, clocks_read_.wall + std::chrono::floor<std::chrono::milliseconds>(since)};
+  return instant_;
+}
+
 void Worker::change_phase(Phase phase, int handover) {
   loop_.post([this, phase, handover] { enter(phase, handover); });
 }

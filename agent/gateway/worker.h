@@ -122,11 +122,8 @@ class Worker {
   // Tells the admin thread's helper of a client process, once.
   void announce(const Origin& origin);
   [[nodiscard]] uint64_t seed() const { return seed_; }  // for dice; differs from process to process
-  // The wall clock is read once for each turn of the loop.
-  [[nodiscard]] const Instant& instant() {
-    if (loop_.now() != instant_.steady) instant_ = instant_at(loop_.now());
-    return instant_;
-  }
+  // The wall clock is read every few milliseconds, and runs as the other does in between.
+  [[nodiscard]] const Instant& instant();
   // Flows. Null: nothing is configured.
   [[nodiscard]] const std::shared_ptr<const ActivePlan>& active_plan() const { return active_; }
   [[nodiscard]] SelectionScratch& selection_scratch() { return selection_scratch_; }
@@ -173,7 +170,7 @@ class Worker {
   uint64_t seed_ = 0;
   http::RequestHead request_;
   http::ResponseHead response_;
-  Instant instant_;
+  Instant instant_, clocks_read_;
   std::shared_ptr<const ActivePlan> active_;
   SelectionScratch selection_scratch_;
   std::unique_ptr<Attribution> attribution_;
