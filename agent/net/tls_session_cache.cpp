@@ -18,11 +18,12 @@ OpensslHandle<ssl_session_st> TlsSessionCache::take(std::string_view key, WallTi
   if (found == by_key_.end()) return nullptr;
   auto entry = found->second;
   auto& sessions = entry->sessions;
-  std::erase_if(sessions, [&](const auto& session) { return expired(*session, now); });
+  sessions_ -= std::erase_if(sessions, [&](const auto& session) { return expired(*session, now); });
   OpensslHandle<ssl_session_st> taken;
   if (!sessions.empty() && single_use(*sessions.back())) {
     taken = std::move(sessions.back());
     sessions.pop_back();
+    --sessions_;
   } else if (!sessions.empty()) {
     taken.reset(SSL_SESSION_dup(sessions.back().get()));
   }
@@ -47,10 +48,12 @@ void TlsSessionCache::put(std::string_view key, const ssl_session_st& session) {
   }
   auto& sessions = entries_.front().sessions;
   // One of TLS 1.2 can be used again and again, so the newest one replaces all.
-  if (!single_use(session)) sessions.clear();
+  if (!single_use(session)) sessions_ -= std::exchange(sessions, {}).size();
   sessions.push_back(std::move(copy));
-  if (sessions.size() > limits_.sessions_per_key) sessions.erase(sessions.begin());
+  ++sessions_;
+  if (sessions.size() > limits_.sessions_per_key) erase_oldest(entries_.begin());
   if (entries_.size() > limits_.keys) erase(std::prev(entries_.end()));
+  if (sessions_ > limits_.keys * limits_.average_per_key) erase_oldest(std::prev(entries_.end()));
 }
 
 size_t TlsSessionCache::keys() const {
@@ -66,7 +69,14 @@ bool TlsSessionCache::expired(const ssl_session_st& session, WallTime now) const
   return now >= WallTime(std::chrono::seconds(SSL_SESSION_get_time(&session) + allowed));
 }
 
+void TlsSessionCache::erase_oldest(Entries::iterator entry) {
+  entry->sessions.erase(entry->sessions.begin());
+  --sessions_;
+  if (entry->sessions.empty()) erase(entry);
+}
+
 void TlsSessionCache::erase(Entries::iterator entry) {
+  sessions_ -= entry->sessions.size();
   by_key_.erase(entry->key);
   entries_.erase(entry);
 }

@@ -20,7 +20,8 @@ class TlsSessionCache {
  public:
   struct Limits {
     size_t keys = 1024;
-    size_t sessions_per_key = 4;                            // of TLS 1.3, each of which resumes one connection
+    size_t sessions_per_key = 64;                           // of TLS 1.3, each of which resumes one connection
+    size_t average_per_key = 4;                             // times `keys`: sessions of all keys together
     std::chrono::seconds lifetime = std::chrono::hours(2);  // the server may have said less
   };
 
@@ -42,10 +43,12 @@ class TlsSessionCache {
 
   [[nodiscard]] bool expired(const ssl_session_st& session, WallTime now) const;
   void erase(Entries::iterator entry);
+  void erase_oldest(Entries::iterator entry);
 
   const Limits limits_;
   mutable std::mutex mutex_;
   Entries entries_;                                                 // most recently used first
+  size_t sessions_ = 0;                                             // of all of them
   std::unordered_map<std::string_view, Entries::iterator> by_key_;  // views of the entries' keys
 };
 

@@ -134,6 +134,16 @@ TEST_CASE("TLS sessions: the least recently used key makes room") {
   CHECK_FALSE(resumed(clients, servers, {.session_key = "2"}));
 }
 
+TEST_CASE("TLS sessions: those of all keys together have a limit, too") {
+  TlsClientContext clients = with_limits({.keys = 2, .average_per_key = 1});
+  TlsServerContext servers = world().server_context(only_1_3);  // gives two at a time
+  CHECK_FALSE(resumed(clients, servers, {.session_key = "1"}));
+  CHECK_FALSE(resumed(clients, servers, {.session_key = "2"}));
+  CHECK(clients.session_keys() == 1);
+  CHECK(resumed(clients, servers, {.session_key = "2"}));
+  CHECK_FALSE(resumed(clients, servers, {.session_key = "1"}));
+}
+
 TEST_CASE("TLS sessions: no more are kept than allowed, also none at all") {
   TlsServerContext servers = world().server_context(only_1_3);
   TlsClientContext one = with_limits({.sessions_per_key = 1});
