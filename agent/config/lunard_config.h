@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "agent/base/endpoint.h"
+#include "flowengine/spec/lowest_tls.h"
 
 namespace lunar {
 
@@ -18,7 +19,6 @@ enum class LogLevel : uint8_t { error, warn, info, debug };
 enum class QuicCapture : uint8_t { bypass, refuse };
 enum class CacheStore : uint8_t { memory, redis };
 enum class StoreFailure : uint8_t { local_share, allow, deny };
-enum class TlsLowest : uint8_t { v1_2, v1_3 };
 enum class RotateInterval : uint8_t { none, min5, min10, min30, hourly, daily, weekly };
 
 struct ListenerConfig {  // nullopt: off
@@ -52,7 +52,7 @@ struct TlsConfig {
   Milliseconds leaf_lifetime{};
   uint32_t leaf_cache = 0;           // minted certificates
   uint32_t session_cache = 0;        // providers
-  TlsLowest min_version{};           // of clients whose connections are opened
+  LowestTls min_version{};           // of clients whose connections are opened
   Milliseconds untrusted_for{};      // how long a client that refused our certificate is passed through
   Milliseconds handshake_timeout{};  // of either side
 };

@@ -18,7 +18,7 @@ std::string pair_of(std::string_view program, std::string_view host) {
 }
 
 TlsVersions versions_of(const TlsConfig& config) {
-  return {.lowest = config.min_version == TlsLowest::v1_3 ? TlsVersion::v1_3 : TlsVersion::v1_2};
+  return {.lowest = config.min_version == LowestTls::tls13 ? TlsVersion::v1_3 : TlsVersion::v1_2};
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 
 #include "flowengine/diagnostic.h"
 #include "flowengine/spec/host_pattern.h"
+#include "flowengine/spec/lowest_tls.h"
 
 namespace lunar {
 
@@ -23,8 +24,6 @@ struct ClientCertificateSpec {  // mTLS[]
   std::optional<NamedFile> ca;
   bool tls_verify = true;
 };
-
-enum class LowestTls : uint8_t { tls12, tls13 };
 
 struct ProviderTlsSpec {  // provider_tls[]
   HostPattern domain;

@@ -73,7 +73,7 @@ TEST_CASE("start message: the gateway learns which TLS it opens, and how") {
   CHECK(tls.leaf_lifetime == 24h);
   CHECK(tls.leaf_cache == 16);
   CHECK(tls.session_cache == 0);
-  CHECK(tls.min_version == TlsLowest::v1_3);
+  CHECK(tls.min_version == LowestTls::tls13);
   CHECK(tls.untrusted_for == 90s);
   CHECK(tls.handshake_timeout == 2s);
 }

@@ -60,7 +60,7 @@ TEST_CASE("configuration: defaults are those of the specification") {
   CHECK(config.tls.leaf_lifetime == 168h);
   CHECK(config.tls.leaf_cache == 1000);
   CHECK(config.tls.session_cache == 1024);
-  CHECK(config.tls.min_version == TlsLowest::v1_2);
+  CHECK(config.tls.min_version == LowestTls::tls12);
   CHECK(config.tls.untrusted_for == 1h);
   CHECK(config.tls.handshake_timeout == 10s);
   CHECK(config.access_log.path == "/var/log/lunar/access.log");
