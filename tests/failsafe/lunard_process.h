@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -18,7 +19,9 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <mutex>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -140,7 +143,8 @@ class Lunard {
   std::string text_;
 };
 
-// Stands in for systemd: takes what lunard stores, and gives it to the next one.
+// Stands in for systemd: takes what lunard stores as it comes, because few kernels keep more than ten messages, and
+// gives it to the next one.
 class FdStore {
  public:
   FdStore() {
@@ -152,16 +156,23 @@ class FdStore {
     strncpy(address.sun_path, path().c_str(), sizeof address.sun_path - 1);
     REQUIRE(bind(socket_.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
     setenv("NOTIFY_SOCKET", path().c_str(), 1);
+    end_.reset(eventfd(0, EFD_CLOEXEC));
+    taker_ = std::thread([this] { take_until_end(); });
   }
   FdStore(const FdStore&) = delete;
   FdStore& operator=(const FdStore&) = delete;
   ~FdStore() {
+    const uint64_t one = 1;
+    CHECK(::write(end_.get(), &one, sizeof one) == sizeof one);
+    taker_.join();
     unsetenv("NOTIFY_SOCKET");
     fs::remove_all(folder_);
   }
   [[nodiscard]] std::string path() const { return (folder_ / "notify").string(); }
 
+  // Everything that has come; afterwards nobody sends any more.
   void collect() {
+    const std::lock_guard lock(mutex_);
     while (true) {
       char text[4096];
       alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int) * 8)];
@@ -176,10 +187,16 @@ class FdStore {
       take(std::string(text, static_cast<size_t>(size)), CMSG_FIRSTHDR(&header));
     }
   }
+  // After collect().
   [[nodiscard]] const std::vector<std::pair<std::string, int>>& fds() const { return fds_; }
   [[nodiscard]] bool heard(const std::string& line) const { return heard_.find(line) != std::string::npos; }
 
  private:
+  void take_until_end() {
+    pollfd waiting[]{{.fd = socket_.get(), .events = POLLIN, .revents = 0},
+                     {.fd = end_.get(), .events = POLLIN, .revents = 0}};
+    while (poll(waiting, 2, -1) > 0 && waiting[1].revents == 0) collect();
+  }
   void take(const std::string& text, const cmsghdr* rights) {
     heard_ += text + "\n";
     const size_t at = text.find("FDNAME=");
@@ -197,7 +214,9 @@ class FdStore {
   }
 
   fs::path folder_;
-  Fd socket_;
+  Fd socket_, end_;
+  std::thread taker_;
+  std::mutex mutex_;
   std::string heard_;
   std::vector<std::pair<std::string, int>> fds_;
 };
