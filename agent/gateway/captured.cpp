@@ -2,6 +2,7 @@
 // means opaque.
 #include "agent/gateway/policy.h"
 #include "agent/gateway/session.h"
+#include "agent/http/h2_preface.h"
 #include "agent/http/sniff.h"
 #include "agent/net/client_hello.h"
 
@@ -11,7 +12,7 @@ namespace {
 // For a beginning that could still become HTTP or a ClientHello. A client that says nothing at all may take its time.
 constexpr Nanoseconds sniff_time = std::chrono::seconds(1);
 
-enum class Speaks : uint8_t { undecided, http, tls, other, provider_first, gone, unreachable, handed_over };
+enum class Speaks : uint8_t { undecided, http, h2, tls, other, provider_first, gone, unreachable, handed_over };
 
 struct Sniffed {
   Speaks speaks = Speaks::undecided;
@@ -21,7 +22,9 @@ struct Sniffed {
 Sniffed look_at_client(uring::Stream& client, bool overdue) {
   client.gather(client.input_bytes());
   std::string_view bytes = client.input()->view();
-  http::Sniff http = http::looks_like_http(bytes);
+  const http::Preface h2 = http::find_h2_preface(bytes);
+  if (h2 == http::Preface::complete) return {Speaks::h2, {}};
+  http::Sniff http = h2 == http::Preface::incomplete ? http::Sniff::need_more : http::looks_like_http(bytes);
   if (http == http::Sniff::yes) return {Speaks::http, {}};
   ClientHello hello;
   HelloState tls = parse_client_hello(bytes, hello);
@@ -77,6 +80,8 @@ uring::Task<Ending> serve_first_bytes(Session& session) {
   switch (seen.speaks) {
     case Speaks::http:
       co_return co_await serve_http(session);
+    case Speaks::h2:
+      co_return co_await serve_h2(session);
     case Speaks::tls:
       if (!admitted(session.worker, seen.hello.sni, destination)) co_return Ending::reset;
       // In an opened connection it is what nobody knows.

@@ -52,7 +52,8 @@ void Exchange::begin(uring::BufferRef first) {
 
 Exchange::State Exchange::step() {
   if (session_.client->error() != 0) {
-    session_.upstream->reset_on_close();
+    if (still_passing()) return State::going;
+    session_.upstream->reset_on_close(session_.client->error());
     return end(State::reset, Termination::client_abort);
   }
   State moved = relay_request_body();
@@ -60,12 +61,22 @@ Exchange::State Exchange::step() {
   send_head();
   if (moved != State::going) return moved;
   bool upstream_over = session_.upstream->error() != 0 || session_.upstream->ended();
+  if (response_ended_ && session_.one_request()) upstream_over = false;
   if (upstream_over && session_.upstream->input() == nullptr) {
     if (State state = provider_gone(); state != State::going) return state;
   }
   if (State state = check_deadlines(); state != State::going) return state;
   choose_wakeups();
   return State::going;
+}
+
+// A reset of a stream follows what came before it, unless the provider takes no more of that.
+bool Exchange::still_passing() {
+  uring::Stream& upstream = *session_.upstream;
+  if (!session_.one_request() || upstream.error() != 0 || session_.worker.phase() == Phase::ending) return false;
+  (void)relay_request_body();
+  upstream.wake_when_sent(true);
+  return upstream.unsent() > 0 && !upstream.stalled();
 }
 
 // Request
@@ -84,7 +95,9 @@ Exchange::State Exchange::relay_request_body() {
     client_finished_ = true;
     request_done_ = true;
     close_client_ = true;
-    if (!request_.explicit_mode) session_.upstream->finish_sending();
+    // The end of a request of HTTP/2 is none of an HTTP/1.1 connection.
+    const bool passes = !session_.one_request() || session_.upstream->fd() < 0;
+    if (passes && !request_.explicit_mode) session_.upstream->finish_sending();
   }
   return State::going;
 }
@@ -220,6 +233,7 @@ Exchange::State Exchange::response_complete() {
   response_ended_ = true;
   request_.draft.bytes_out = response_.data_bytes();
   if (request_.draft.provider_ended == MonotonicTime{}) request_.draft.provider_ended = session_.worker.loop().now();
+  if (session_.one_request() && (!request_done_ || upstream.unsent() > 0)) return answered_early();
   if (!request_done_) {
     // Answered before the request was complete. What follows is the rest of it (RFC 9112 §9.3), but a client that
     // waits for 100 may leave its body out, and only the provider can tell.
@@ -229,14 +243,23 @@ Exchange::State Exchange::response_complete() {
 
   bool reusable = response_keep_alive_ && request_.keep_alive && !client_finished_ && upstream.unsent() == 0 &&
                   upstream.input() == nullptr && !upstream.end_seen() && upstream.error() == 0;
-  if (!reusable) {
+  if (!reusable || session_.one_request()) {
     session_.upstream.reset();
   } else if (session_.client->covered()) {
     session_.upstream_reused = !session_.upstream_pinned;  // by the next request
   } else if (!session_.upstream_pinned) {
     session_.worker.pool().put(request_.destination, std::move(session_.upstream));
   }
-  return end(close_client_ ? State::finish : State::again, Termination::ok);
+  return end(close_client_ || session_.one_request() ? State::finish : State::again, Termination::ok);
+}
+
+// In HTTP/2 each direction ends for itself: the request goes on to its end, unless the provider wants no more of it.
+Exchange::State Exchange::answered_early() {
+  const uring::Stream& upstream = *session_.upstream;
+  const bool stream = upstream.fd() < 0;
+  if (upstream.error() == 0 && (stream || !upstream.ended())) return State::going;
+  session_.failure = code_of(upstream.error()) ? upstream.error() : stream_error(http::H2Code::no_error);
+  return end(State::reset, Termination::ok);
 }
 
 // Ends
@@ -265,7 +288,7 @@ Exchange::State Exchange::become_opaque(OpaqueReason reason) {
 // The provider closed or reset, and everything that it had sent has been looked at.
 Exchange::State Exchange::provider_gone() {
   uring::Stream& upstream = *session_.upstream;
-  session_.unprocessed = upstream.error() == ECONNREFUSED && upstream.was_connected();
+  session_.failure = upstream.error();
   if (may_send_again()) return send_again() ? State::going : no_other_connection();
   if (interception_ != nullptr && interception_->holds_response) return State::held;
   if (upstream.end_in_doubt()) session_.client->leave_end_in_doubt();
@@ -284,7 +307,7 @@ Exchange::State Exchange::provider_gone() {
   if (never_connected) session_.note_unreachable();
   if (upstream.error() == 0) return end(State::finish, termination);
   // A reset destroys what the client's kernel has not delivered: it follows the bytes that came before it.
-  if (session_.client->unsent() > 0) return State::going;
+  if (session_.client->unsent() > 0 && !session_.client->stalled()) return State::going;
   return end(State::reset, termination);
 }
 
@@ -295,7 +318,7 @@ Exchange::State Exchange::no_other_connection() {
 
 bool Exchange::may_send_again() const {
   if (response_started_ || !session_.upstream_reused || !request_.keeping) return false;
-  return request_.idempotent || session_.unprocessed || provably_unseen(*session_.upstream, sent_before_);
+  return request_.idempotent || provably_unseen(*session_.upstream, sent_before_);
 }
 
 bool Exchange::send_again() {
@@ -329,7 +352,7 @@ Exchange::State Exchange::check_deadlines() {
 void Exchange::choose_wakeups() {
   uring::Stream& upstream = *session_.upstream;
   session_.client->wake_when_sent(upstream.input() != nullptr || upstream.error() != 0);
-  upstream.wake_when_sent(!request_done_ && session_.client->input() != nullptr);
+  upstream.wake_when_sent(response_ended_ || (!request_done_ && session_.client->input() != nullptr));
 }
 
 }  // namespace lunar::gateway

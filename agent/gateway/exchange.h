@@ -87,6 +87,7 @@ class Exchange {
   State end(State state, Termination termination);
   State fail(Failure failure, Termination termination);
   State become_opaque(OpaqueReason reason);
+  [[nodiscard]] bool still_passing();
   State relay_request_body();
   void send_request(uring::BufferRef piece);
   State relay_response();
@@ -103,6 +104,7 @@ class Exchange {
   State forward_with_body(uint32_t head_size);
   [[nodiscard]] uring::BufferRef rewritten_head(const http::ResponseHead& head, std::string_view bytes);
   State response_complete();
+  State answered_early();
   State provider_gone();
   State check_deadlines();
   [[nodiscard]] bool may_send_again() const;

@@ -5,9 +5,41 @@
 namespace lunar::gateway {
 namespace {
 
-http::H2Options options_for(Session& session) {
-  return {.websocket_nonce = session.worker.next_request_number() ^ session.worker.seed(),
+bool client_gone(const Session& session) {
+  return session.client->error() != 0 || session.worker.phase() == Phase::ending;
+}
+
+http::H2Options options_for(Session& session, bool extended_connect) {
+  return {.scheme = session.tls != nullptr ? "https" : "http",
+          .extended_connect = extended_connect,
+          .websocket_nonce = session.worker.next_request_number() ^ session.worker.seed(),
           .now = session.worker.loop().now()};
+}
+
+// False: the client is to be cut off, as it would be without us.
+uring::Task<bool> reach_provider(Session& session) {
+  if (session.upstream == nullptr && !session.connect(session.origin->destination)) co_return false;
+  const uring::Stream& upstream = *session.upstream;
+  while (upstream.connecting() && upstream.error() == 0 && !session.connect_overdue() && !client_gone(session))
+    co_await session.waker.wait(session.connect_deadline);
+  if (!upstream.connecting() && upstream.error() == 0) co_return true;
+  if (!client_gone(session)) session.note_unreachable();
+  co_return false;
+}
+
+// What the client is offered depends on what the provider offers.
+uring::Task<> learn_settings(Session& session, H2Connection& provider) {
+  const MonotonicTime deadline = session.worker.loop().now() + session.worker.config().timeouts.connect;
+  provider.wake_when_settled(&session.waker);
+  while (!provider.settled() && !client_gone(session) && session.worker.loop().now() < deadline)
+    co_await session.waker.wait(deadline);
+  provider.wake_when_settled(nullptr);
+}
+
+// One that is idle ends when the gateway does not serve any more; one that is busy, when it asks for something more.
+void look_after(const Session& session, H2Connection& client) {
+  if (session.worker.phase() == Phase::ending) return client.abort();
+  if (session.worker.phase() != Phase::serving && client.idle()) client.drain();
 }
 
 }  // namespace
@@ -15,20 +47,26 @@ http::H2Options options_for(Session& session) {
 uring::Task<Ending> serve_h2(Session& session) {
   using Role = H2Connection::Role;
   Worker& worker = session.worker;
-  if (session.upstream == nullptr && !session.connect(session.origin->destination)) co_return Ending::reset;
-  session.tls->h2 = std::make_shared<H2Connection>(worker.loop(), Role::client, options_for(session), nullptr);
-  auto client = std::make_shared<H2Connection>(
-      worker.loop(), Role::server, options_for(session),
-      [&session](uring::StreamRef stream) { session.worker.start(Session::live_stream(session, std::move(stream))); });
-  session.tls->h2->follow_with(client);
-  session.tls->upstream = nullptr;
-  worker.start(H2Connection::carry(session.tls->h2, std::move(session.upstream)));
-  co_await client->run(*session.client, session.waker, [&session, &client] {
-    if (session.worker.phase() == Phase::ending) return client->abort();
+  if (!co_await reach_provider(session)) co_return Ending::reset;
+  session.h2 = std::make_shared<H2Connection>(worker.loop(), Role::client, options_for(session, true), nullptr);
+  if (session.tls != nullptr) session.tls->upstream = nullptr;
+  worker.start(H2Connection::carry(session.h2, std::move(session.upstream)));
+  co_await learn_settings(session, *session.h2);
+  if (session.h2->over() || client_gone(session)) {
+    session.h2->drain();
+    co_return Ending::reset;
+  }
+  std::shared_ptr<H2Connection> client;
+  auto accept = [&session, &client](uring::StreamRef stream) {
+    session.worker.start(Session::live_stream(session, std::move(stream)));
     if (session.worker.phase() != Phase::serving) client->drain();
-  });
-  session.tls->h2->drain();
-  co_return session.client->error() != 0 ? Ending::reset : Ending::finish;
+  };
+  client = std::make_shared<H2Connection>(worker.loop(), Role::server,
+                                          options_for(session, session.h2->peer_offers_extended_connect()), accept);
+  session.h2->follow_with(client);
+  co_await client->run(*session.client, session.waker, [&session, &client] { look_after(session, *client); });
+  session.h2->drain();
+  co_return session.client->error() != 0 || client->cut_off() ? Ending::reset : Ending::finish;
 }
 
 }  // namespace lunar::gateway

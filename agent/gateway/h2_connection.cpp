@@ -12,8 +12,22 @@ namespace {
 
 // On its way to the peer while more is made.
 constexpr uint32_t in_flight_limit = uring::BufferPool::bulk_size;
+// How long a client that was told of the end may take to say that it knows. Many look only when they want something.
+constexpr Nanoseconds drain_time = std::chrono::milliseconds(250);
 
 }  // namespace
+
+// Codes that no RFC knows are those of an internal error (RFC 9113 §7).
+int stream_error(http::H2Code code) {
+  constexpr auto most = static_cast<uint32_t>(std::numeric_limits<int>::max());
+  const auto value = static_cast<uint32_t>(code);
+  return -1 - static_cast<int>(value < most ? value : static_cast<uint32_t>(http::H2Code::internal_error));
+}
+
+std::optional<http::H2Code> code_of(int stream_error) {
+  if (stream_error >= 0 || stream_error == connection_lost) return std::nullopt;
+  return static_cast<http::H2Code>(-1 - stream_error);
+}
 
 // One stream, under the uring::Stream that its owner has.
 class H2Leg final : public uring::StreamLayer {
@@ -31,13 +45,22 @@ class H2Leg final : public uring::StreamLayer {
     if (waiting_.empty() && id_ != 0) end(stream);
   }
   void took(uring::Stream& /*stream*/, uint32_t bytes) override {
-    if (id_ == 0) return;
+    const auto read = std::min(bytes, unread_);
+    unread_ -= read;
+    connection_->unread_ -= read;
     connection_->session_.consumed(id_, bytes);
     connection_->call_run();
+    connection_->drain_follower();
   }
-  void released(uring::Stream& stream) override { connection_->forget(*this, stream); }
+  void released(uring::Stream& stream) override {
+    connection_->unread_ -= std::exchange(unread_, 0);
+    connection_->forget(*this, stream);
+  }
   [[nodiscard]] bool opening() const override { return false; }
-  [[nodiscard]] uint32_t waiting_bytes() const override { return static_cast<uint32_t>(waiting_.size()); }
+  [[nodiscard]] uint32_t waiting_bytes() const override {
+    return static_cast<uint32_t>(waiting_.size() + (id_ == 0 ? 0 : connection_->session_.unsent(id_)));
+  }
+  [[nodiscard]] bool stalled() const override { return id_ != 0 && connection_->session_.blocked(id_); }
 
   [[nodiscard]] http::StreamId id() const { return id_; }
   [[nodiscard]] uring::Stream& stream() const { return *stream_; }
@@ -52,6 +75,8 @@ class H2Leg final : public uring::StreamLayer {
     stream_->layer_sent();
   }
   void deliver(std::string_view bytes) {
+    unread_ += static_cast<uint32_t>(bytes.size());
+    connection_->unread_ += bytes.size();
     while (!bytes.empty()) {
       const auto size = static_cast<uint32_t>(std::min<size_t>(bytes.size(), uring::BufferPool::small_size));
       uring::BufferRef piece = stream_->buffers().sized(size);
@@ -77,6 +102,7 @@ class H2Leg final : public uring::StreamLayer {
   http::StreamId id_;  // 0: none yet
   uring::Stream* stream_ = nullptr;
   std::string waiting_;  // bytes of the owner for which there is no room
+  uint32_t unread_ = 0;  // bytes that the owner has not taken
   bool finishing_ = false;
 };
 
@@ -99,11 +125,12 @@ uring::Task<> H2Connection::run(uring::Stream& transport, uring::Waker& waker, s
       send(transport);
     }
     send(transport);
-    const bool lost = transport.error() != 0 || (transport.ended() && !session_.over());
-    if (lost) session_.abort(http::H2Code::internal_error, "the connection has ended");
-    if (lost || session_.over()) break;
-    transport.wake_when_sent(session_.has_output() || transport.input() != nullptr);
-    co_await waker.wait(MonotonicTime::max());
+    begin_drain();
+    if (transport.error() != 0 || (transport.ended() && !session_.over())) lose("the connection has ended");
+    if (cut_ && !session_.has_output() && transport.unsent() == 0) lose("the provider's connection has ended");
+    if (lost_ || session_.over()) break;
+    transport.wake_when_sent(session_.has_output() || transport.input() != nullptr || cut_);
+    co_await waker.wait(drained_by_);
   }
   waker_ = nullptr;
 }
@@ -121,6 +148,21 @@ void H2Connection::send(uring::Stream& transport) {
     if (piece->size() == 0) break;
     transport.send(std::move(piece));
   }
+  for (const auto& [id, leg] : legs_) leg->stream().layer_sent();
+}
+
+void H2Connection::lose(std::string_view how) {
+  lost_ = true;
+  session_.abort(http::H2Code::internal_error, how);
+}
+
+void H2Connection::begin_drain() {
+  const bool due = draining_ == Draining::announced && loop_.now() >= drained_by_;
+  if (!due && (draining_ != Draining::wanted || session_.has_output())) return;
+  session_.drain();
+  draining_ = due || role_ == Role::client ? Draining::done : Draining::announced;
+  drained_by_ = draining_ == Draining::done ? MonotonicTime::max() : loop_.now() + drain_time;
+  call_run();
 }
 
 void H2Connection::call_run() {
@@ -128,8 +170,9 @@ void H2Connection::call_run() {
 }
 
 void H2Connection::drain() {
-  if (std::exchange(closing_, true)) return;
-  session_.drain();
+  closing_ = true;
+  if (draining_ != Draining::no) return;
+  draining_ = Draining::wanted;
   call_run();
 }
 
@@ -139,8 +182,23 @@ void H2Connection::abort() {
   call_run();
 }
 
+void H2Connection::follow_with(const std::shared_ptr<H2Connection>& other) {
+  follower_ = other;
+  drain_follower();
+}
+
 void H2Connection::drain_follower() {
-  if (auto follower = follower_.lock()) follower->drain();
+  if (!closing_ || follower_drained_) return;
+  if (unread_ != 0) return;
+  auto follower = follower_.lock();
+  if (follower == nullptr) return;
+  follower_drained_ = true;
+  follower->drain();
+}
+
+void H2Connection::settle() {
+  settled_ = true;
+  if (settling_ != nullptr) settling_->signal();
 }
 
 // Streams
@@ -174,19 +232,16 @@ void H2Connection::forget(H2Leg& leg, const uring::Stream& stream) {
     std::erase(waiting_, &leg);
     return;
   }
-  legs_.erase(leg.id());
-  if (role_ == Role::server && session_.provided_all(leg.id())) {
-    // The answer is still being sent; nobody reads what else the client says.
-    session_.consumed(leg.id(), std::numeric_limits<size_t>::max());
-    call_run();
-    return;
+  const bool known = legs_.erase(leg.id()) != 0;
+  if (known && role_ == Role::server && stream.resets_on_close() && stream.error() == connection_lost) {
+    cut_ = true;
+    return call_run();
   }
-  const auto code = stream.refuses_on_close() ? http::H2Code::refused_stream
-                    : role_ == Role::client   ? http::H2Code::cancel
-                                              : http::H2Code::internal_error;
-  session_.reset(leg.id(), code);
+  const auto code = stream.resets_on_close() ? code_of(stream.error()) : std::nullopt;
+  code ? session_.leave(leg.id(), *code) : session_.leave(leg.id());
   call_run();
   if (role_ == Role::client) open_waiting();
+  drain_follower();
 }
 
 // What the session says
@@ -201,12 +256,10 @@ void H2Connection::opened(StreamId id, std::string_view head) {
 }
 
 void H2Connection::received(StreamId id, std::string_view bytes) {
-  if (H2Leg* leg = find(id)) {
-    leg->deliver(bytes);
-    leg->stream().layer_changed();
-  } else {
-    session_.consumed(id, bytes.size());
-  }
+  H2Leg* leg = find(id);
+  if (leg == nullptr) return;
+  leg->deliver(bytes);
+  leg->stream().layer_changed();
 }
 
 void H2Connection::ended(StreamId id) {
@@ -218,9 +271,11 @@ void H2Connection::ended(StreamId id) {
 
 void H2Connection::closed(StreamId id, const http::H2End& end) {
   H2Leg* leg = find(id);
+  const bool whole = end.code == http::H2Code::no_error && session_.complete(id);
   legs_.erase(id);
-  if (leg != nullptr && end.code != http::H2Code::no_error) {
-    leg->stream().layer_fail(end.code == http::H2Code::refused_stream ? ECONNREFUSED : ECONNRESET);
+  if (leg != nullptr && whole) leg->stream().layer_sent();
+  if (leg != nullptr && !whole) {
+    leg->stream().layer_fail(lost_ ? connection_lost : stream_error(end.code));
     leg->stream().layer_changed();
   }
   if (role_ == Role::client) open_waiting();
@@ -230,21 +285,23 @@ void H2Connection::writable(StreamId id) {
   if (H2Leg* leg = find(id)) leg->go_on(id);
 }
 
+void H2Connection::peer_settings() {
+  settle();
+  open_waiting();
+}
+
 void H2Connection::peer_goaway(const http::H2End& /*end*/) {
   closing_ = true;
-  drain_follower();
   for (H2Leg* leg : std::exchange(waiting_, {})) {
-    leg->stream().layer_fail(ECONNREFUSED);
+    leg->stream().layer_fail(stream_error(http::H2Code::refused_stream));
     leg->stream().layer_changed();
   }
+  drain_follower();
 }
 
 void H2Connection::over(const http::H2End& end) {
+  settle();
   peer_goaway(end);
-  for (const auto& [id, leg] : legs_) {
-    leg->stream().layer_fail(ECONNRESET);
-    leg->stream().layer_changed();
-  }
 }
 
 }  // namespace lunar::gateway

@@ -4,7 +4,9 @@
 
 #include <deque>
 #include <functional>
+#include <limits>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 
@@ -15,6 +17,12 @@
 namespace lunar::gateway {
 
 class H2Leg;
+
+// A code of HTTP/2 as error() of a stream, and back; of an errno there is none.
+[[nodiscard]] int stream_error(http::H2Code code);
+[[nodiscard]] std::optional<http::H2Code> code_of(int stream_error);
+// error() of a stream whose connection has ended; reset with it, a client's stream takes its connection along.
+inline constexpr int connection_lost = std::numeric_limits<int>::min();
 
 // One thread. Its streams keep it; it ends when its transport does or when nobody needs it any more.
 class H2Connection final : public http::H2Events, public std::enable_shared_from_this<H2Connection> {
@@ -27,18 +35,27 @@ class H2Connection final : public http::H2Events, public std::enable_shared_from
   ~H2Connection();
 
   // Carries everything until the session is over; what it has sent may then be waiting in `transport`, which signals
-  // `waker`. `look` is called whenever that was signalled, by others too; it may be empty. Once.
+  // `waker`; unless cut_off(), when the transport is to be reset. `look` is called whenever that was signalled, by
+  // others too; it may be empty. Once.
   [[nodiscard]] uring::Task<> run(uring::Stream& transport, uring::Waker& waker, std::function<void()> look);
   // The same with a transport of its own, as the root of a coroutine.
   [[nodiscard]] static uring::Task<> carry(std::shared_ptr<H2Connection> self, uring::StreamRef transport);
 
   // Client role: a stream for a request, which waits while the peer takes no more of them. Null: it takes none at all.
   [[nodiscard]] uring::StreamRef open();
-  // No new streams; ends when those that are open have ended.
+  // No new streams; ends when those that are open have ended. Says so behind what is ready to be sent.
   void drain();
   void abort();  // everything, now
-  // Drains when this one takes no new streams any more.
-  void follow_with(const std::shared_ptr<H2Connection>& other) { follower_ = other; }
+  // Drains when this one takes no new streams any more, and what has come of the others is with their owners.
+  void follow_with(const std::shared_ptr<H2Connection>& other);
+
+  // The peer's settings are known, or never will be. `waker` is signalled when that changes; null: nobody.
+  [[nodiscard]] bool settled() const { return settled_; }
+  void wake_when_settled(uring::Waker* waker) { settling_ = waker; }
+  [[nodiscard]] bool over() const { return session_.over(); }
+  [[nodiscard]] bool cut_off() const { return cut_; }
+  [[nodiscard]] bool idle() const { return legs_.empty() && waiting_.empty(); }
+  [[nodiscard]] bool peer_offers_extended_connect() const { return session_.peer_offers_extended_connect(); }
 
  private:
   friend class H2Leg;
@@ -49,11 +66,14 @@ class H2Connection final : public http::H2Events, public std::enable_shared_from
   void ended(StreamId id) override;
   void closed(StreamId id, const http::H2End& end) override;
   void writable(StreamId id) override;
-  void peer_settings() override { open_waiting(); }
+  void peer_settings() override;
   void peer_goaway(const http::H2End& end) override;
   void over(const http::H2End& end) override;
 
   void send(uring::Stream& transport);
+  void begin_drain();
+  void lose(std::string_view how);
+  void settle();
   void open_waiting();
   void call_run();  // it has something to send
   void forget(H2Leg& leg, const uring::Stream& stream);
@@ -67,8 +87,18 @@ class H2Connection final : public http::H2Events, public std::enable_shared_from
   uring::Waker* waker_ = nullptr;  // of run()
   std::unordered_map<StreamId, H2Leg*> legs_;
   std::deque<H2Leg*> waiting_;  // for a number
+  enum class Draining : uint8_t { no, wanted, announced, done };
+
   std::weak_ptr<H2Connection> follower_;
+  uring::Waker* settling_ = nullptr;
+  bool settled_ = false;
   bool closing_ = false;  // takes no new streams
+  bool lost_ = false;     // the transport is gone
+  bool cut_ = false;      // server role: the transport is to go
+  size_t unread_ = 0;     // bytes that the owners of streams have not taken
+  bool follower_drained_ = false;
+  Draining draining_ = Draining::no;
+  MonotonicTime drained_by_ = MonotonicTime::max();  // where it is announced
 };
 
 }  // namespace lunar::gateway

@@ -28,9 +28,10 @@ uring::Task<Relayed> pump_until_over(Session& session, uring::Pump& pump) {
       case uring::Pump::State::finished:
         co_return Relayed{};
       case uring::Pump::State::left_failed:
-        session.upstream->reset_on_close();
+        session.upstream->reset_on_close(session.client->error());
         co_return Relayed{Ending::closed, Termination::client_abort};
       case uring::Pump::State::right_failed:
+        session.failure = session.upstream->error();
         co_return Relayed{Ending::reset, Termination::provider_abort};
       case uring::Pump::State::open:
         break;

@@ -14,6 +14,8 @@ namespace {
 
 // How long a client may take to answer our FIN, and how long the kernel may take to accept more of its answer.
 constexpr Nanoseconds linger_time = std::chrono::seconds(5);
+// The same of a gateway that stops: clients that are idle do not look before they want something again.
+constexpr Nanoseconds brief_linger_time = std::chrono::milliseconds(250);
 // How long the hook sends connects to a destination direct that the gateway could not reach.
 constexpr Nanoseconds unreachable_time = std::chrono::seconds(1);
 
@@ -23,14 +25,17 @@ uring::Task<> finish_client(Session& session) {
   client.finish_sending();
   client.wake_when_sent(true);
   uint64_t sent = 0;
-  MonotonicTime deadline = session.worker.loop().now() + linger_time;
+  MonotonicTime progress = session.worker.loop().now();
   while (client.error() == 0 && session.worker.phase() != Phase::ending) {
+    if (session.one_request() && client.unsent() == 0) break;
     while (client.input() != nullptr) client.take().reset();
     if (client.ended() && client.unsent() == 0) break;
     if (client.sent_bytes() != sent || client.unsent() > 0) {
       sent = client.sent_bytes();
-      deadline = session.worker.loop().now() + linger_time;
+      progress = session.worker.loop().now();
     }
+    const bool stopping = session.worker.phase() == Phase::shutting_down;
+    const MonotonicTime deadline = progress + (stopping ? brief_linger_time : linger_time);
     if (client.unsent() == 0 && session.worker.loop().now() >= deadline) break;
     co_await session.waker.wait(client.unsent() > 0 ? MonotonicTime::max() : deadline);
   }
@@ -51,6 +56,7 @@ Session::Session(const Session& connection, uring::StreamRef stream)
       waker(connection.worker.loop()),
       client(std::move(stream)),
       tls(connection.tls == nullptr ? nullptr : std::make_unique<OpenedTls>(*connection.tls)),
+      h2(connection.h2),
       origin(connection.origin),
       role(connection.role) {
   if (tls != nullptr) tls->upstream = nullptr;
@@ -58,9 +64,11 @@ Session::Session(const Session& connection, uring::StreamRef stream)
 }
 
 bool Session::connect(const Endpoint& destination) {
-  if (tls != nullptr && tls->h2 != nullptr) {
-    upstream = tls->h2->open();
+  if (h2 != nullptr && destination == origin->destination) {
+    failure = stream_error(http::H2Code::refused_stream);  // while there is none, nothing has been asked
+    upstream = h2->open();
     if (upstream == nullptr) return false;
+    failure = 0;
     upstream->wake(&waker);
     upstream_destination = destination;
     upstream_reused = false;
@@ -112,8 +120,8 @@ void Session::aim_at(const std::string& host) {
   if (tls == nullptr || tls->provider == host) return;
   upstream.reset();
   tls->provider = host;
-  if (tls->h2 != nullptr) tls->alpn = {"http/1.1"};
-  tls->h2.reset();
+  if (h2 != nullptr) tls->alpn = {"http/1.1"};
+  h2.reset();
 }
 
 void Session::note_unreachable() {
@@ -134,7 +142,7 @@ void Session::leave_list() {
 uring::Task<> Session::end(Ending ending) {
   upstream.reset();
   if (ending == Ending::finish) co_await finish_client(*this);
-  if (ending == Ending::reset) unprocessed ? client->refuse_on_close() : client->reset_on_close();
+  if (ending == Ending::reset) client->reset_on_close(failure);
   client.reset();
 }
 

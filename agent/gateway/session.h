@@ -30,8 +30,7 @@ struct OpenedTls {
   std::string provider;           // the same, or what a flow made of it
   std::vector<std::string> alpn;  // to offer
   std::string session_key;
-  std::shared_ptr<H2Connection> h2;  // upstream is one of its streams, unless a flow leads elsewhere
-  TlsLayer* upstream = nullptr;      // of the stream of that name, while it is there
+  TlsLayer* upstream = nullptr;  // of the stream of that name, while it is there
 };
 
 class Session {
@@ -70,6 +69,7 @@ class Session {
   [[nodiscard]] bool one_request() const { return client->fd() < 0; }
   // Answers announce the end of the connection: it cannot move to a successor, or the gateway ends.
   [[nodiscard]] bool closes_after_answer() const {
+    if (one_request()) return false;
     return worker.phase() == Phase::shutting_down || (client->covered() && worker.phase() == Phase::handing_over);
   }
 
@@ -77,14 +77,15 @@ class Session {
   uring::Waker waker;
   uring::StreamRef client;
   uring::StreamRef upstream;
-  std::unique_ptr<OpenedTls> tls;  // of an intercepted connection
+  std::unique_ptr<OpenedTls> tls;    // of an intercepted connection
+  std::shared_ptr<H2Connection> h2;  // where the client came from and to: upstream is one of its streams
   Endpoint upstream_destination;
   MonotonicTime connect_deadline{};
   std::optional<Origin> origin;  // of a captured connection
   uint32_t slot = 0;             // in the worker's list
+  int failure = 0;               // error() of upstream that ends the client, where it is a stream of HTTP/2
   ListenerRole role;
   bool upstream_reused = false;
-  bool unprocessed = false;  // a stream of HTTP/2 that ends before its request had any effect
   // Authenticated as a whole (NTLM, Negotiate): the upstream connection stays with this client.
   bool upstream_pinned = false;
 

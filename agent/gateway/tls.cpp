@@ -13,7 +13,7 @@ namespace {
 constexpr Nanoseconds refusal_time = std::chrono::seconds(2);
 
 // What is left to do with the client's connection.
-enum class Next : uint8_t { serve, pass_through, end };
+enum class Next : uint8_t { serve, serve_h2, pass_through, end };
 
 class TlsOpening {
  public:
@@ -63,7 +63,8 @@ class TlsOpening {
       co_return pass_through(TlsOutcome::provider_failed, provider.error().text);
     session_.tls = std::make_unique<OpenedTls>();
     session_.tls->host = session_.tls->provider = host_;
-    if (hello_.offers_alpn("http/1.1")) session_.tls->alpn = {"http/1.1"};
+    for (const std::string& protocol : hello_.alpn)
+      if (protocol == "h2" || protocol == "http/1.1") session_.tls->alpn.push_back(protocol);
     session_.tls->session_key = session_.origin->destination.text() + " " + program_;
     const bool begun = session_.upstream == nullptr || session_.upstream->error() != 0
                            ? session_.connect(session_.origin->destination)
@@ -136,19 +137,21 @@ class TlsOpening {
     }
     tls_.note(TlsOutcome::intercepted);
     const MonotonicTime opened = session_.worker.loop().now();
-    while (!spoken() && session_.worker.phase() != Phase::ending) co_await session_.waker.wait(MonotonicTime::max());
+    const bool h2 = layer.engine().facts().alpn == "h2";
+    while (!spoken(h2) && session_.worker.phase() != Phase::ending) co_await session_.waker.wait(MonotonicTime::max());
     const bool left = client.input() == nullptr && (client.end_seen() || client.error() != 0);
     if (left && session_.worker.loop().now() - opened < refusal_time)
       tls_.note_refusal(host_, program_, "it closed right after the handshake");
-    co_return client.error() != 0 ? Next::end : Next::serve;
+    if (client.error() != 0) co_return Next::end;
+    co_return h2 ? Next::serve_h2 : Next::serve;
   }
 
-  // Somebody has said or ended something.
-  [[nodiscard]] bool spoken() const {
+  // Somebody has said or ended something. In HTTP/2 both do at once, and it is the client who matters.
+  [[nodiscard]] bool spoken(bool h2) const {
     const uring::Stream& client = *session_.client;
     const uring::Stream& upstream = *session_.upstream;
-    return client.input() != nullptr || client.end_seen() || client.error() != 0 || upstream.input() != nullptr ||
-           upstream.end_seen() || upstream.error() != 0;
+    const bool ended = client.error() != 0 || upstream.end_seen() || upstream.error() != 0;
+    return client.input() != nullptr || client.end_seen() || ended || (!h2 && upstream.input() != nullptr);
   }
 
   [[nodiscard]] Next refused(const TlsFailure& failure) {
@@ -175,6 +178,7 @@ uring::Task<Ending> serve_tls(Session& session, ClientHello hello) {
     TlsOpening opening(session, *tls, hello);
     const Next next = opening.named() ? co_await opening.run() : Next::pass_through;
     if (next == Next::serve) co_return co_await serve_first_bytes(session);
+    if (next == Next::serve_h2) co_return co_await serve_h2(session);
     if (next == Next::end) co_return Ending::closed;
   }
   co_return co_await relay_opaque(session, OpaqueReason::tls, std::move(hello.sni));

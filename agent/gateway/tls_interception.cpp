@@ -62,7 +62,7 @@ TlsOutcome TlsInterception::judge(const ClientHello& hello, std::string_view hos
   const bool version = std::ranges::any_of(hello.versions, [&versions](uint16_t offered) {
     return offered >= static_cast<uint16_t>(versions.lowest) && offered <= static_cast<uint16_t>(versions.highest);
   });
-  const bool protocol = hello.alpn.empty() || hello.offers_alpn("http/1.1");
+  const bool protocol = hello.alpn.empty() || hello.offers_alpn("http/1.1") || hello.offers_alpn("h2");
   return version && protocol ? TlsOutcome::intercepted : TlsOutcome::unsuitable_client;
 }
 

@@ -127,6 +127,8 @@ int H2Callbacks::on_stream_close(nghttp2_session* /*session*/, int32_t stream, u
 
 int H2Callbacks::on_frame_send(nghttp2_session* /*session*/, const nghttp2_frame* frame, void* user) {
   if (frame->hd.type == NGHTTP2_HEADERS) self(user).on_head_sent(frame->hd.stream_id);
+  const bool message = frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA;
+  if (message && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0) self(user).on_end_sent(frame->hd.stream_id);
   if (frame->hd.type != NGHTTP2_GOAWAY) return 0;
   self(user).on_goaway_sent(frame->goaway.error_code, view(frame->goaway.opaque_data, frame->goaway.opaque_data_len));
   return 0;

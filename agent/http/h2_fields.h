@@ -32,16 +32,21 @@ struct H1Head {
   bool interim = false;  // a further head follows
 };
 
+// How the length of an empty message is written that HTTP/2 said by END_STREAM alone. Equal to any other spelling in
+// HTTP/1.1; towards HTTP/2 it is left out again.
+inline constexpr std::string_view implied_length = "Content-length";
+
 struct H2RequestRules {
   bool extended_connect = false;  // we have offered it
   uint64_t websocket_nonce = 0;   // differs between requests; see websocket_key()
 };
 
-// `ended`: no DATA follows. POST, PUT and PATCH without a body get `content-length: 0`, which HTTP/1.1 servers ask for.
+// `ended`: no DATA follows. POST, PUT and PATCH without a body get an implied length of 0, which HTTP/1.1 servers ask
+// for.
 [[nodiscard]] const char* request_to_h1(std::span<const H2Field> fields, bool ended, const H2RequestRules& rules,
                                         H2Exchange& exchange, H1Head& out);
 
-// A response that is over with its head gets `content-length: 0`, where it may: response_to_h2 makes one frame of it
+// A response that is over with its head gets an implied length of 0, where it may: response_to_h2 makes one frame of it
 // again, which gRPC needs.
 [[nodiscard]] const char* response_to_h1(std::span<const H2Field> fields, bool ended, const H2Exchange& exchange,
                                          H1Head& out);

@@ -36,6 +36,7 @@ struct Parts {
   Value host;
   std::optional<uint64_t> content_length;
   bool te = false;
+  bool grpc = false;
 };
 
 // What a list may contain beside ordinary fields.
@@ -105,8 +106,14 @@ const char* take_regular(const H2Field& field, const Grammar& grammar, Parts& ou
     case FieldKind::content_length:
       return take_content_length(field.value, out);
     default:
+      if (field.name == "content-type" && field.value.starts_with("application/grpc")) out.grpc = true;
       return nullptr;
   }
+}
+
+// HTTP/1.1 has trailers behind chunks alone, and gRPC says its outcome there, while it needs no length.
+void make_room_for_trailers(Parts& parts, bool ended) {
+  if (parts.grpc && !ended) parts.content_length.reset();
 }
 
 const char* take_apart(std::span<const H2Field> fields, const Grammar& grammar, Parts& out) {
@@ -247,7 +254,7 @@ bool expects_length(std::string_view method) { return method == "POST" || method
 // Announces the body with one more line, where its length is not among the fields.
 void put_framing(std::string& text, const BodyFraming& framing, bool empty_length) {
   if (framing.kind == Kind::chunked) put_line(text, "transfer-encoding", "chunked");
-  if (empty_length) put_line(text, "content-length", "0");
+  if (empty_length) put_line(text, implied_length, "0");
 }
 
 int status_of(const Value& status) {
@@ -307,6 +314,7 @@ const char* request_to_h1(std::span<const H2Field> fields, bool ended, const H2R
   if (const char* fault = check_request(parts, rules)) return fault;
   uint64_t length = parts.content_length.value_or(0);
   if (ended && length != 0) return "content-length announces bytes that do not come";
+  make_room_for_trailers(parts, ended);
   exchange = exchange_of(parts.pseudo, rules);
   bool tunnel = exchange.tunnel != Tunnel::none;
   out.interim = false;
@@ -321,7 +329,9 @@ const char* request_to_h1(std::span<const H2Field> fields, bool ended, const H2R
   if (!exchange.websocket_key.empty()) put_line(out.text, "sec-websocket-key", exchange.websocket_key);
   std::string_view replaced = exchange.websocket_key.empty() ? "" : "sec-websocket-key";
   put_fields(out.text, parts.regular,
-             {.host = parts.pseudo.authority.has_value(), .content_length = tunnel, .name = replaced});
+             {.host = parts.pseudo.authority.has_value(),
+              .content_length = tunnel || out.framing.kind == Kind::chunked,
+              .name = replaced});
   put_framing(out.text, out.framing, ended && !parts.content_length && expects_length(*parts.pseudo.method));
   out.text.append("\r\n");
   return nullptr;
@@ -335,12 +345,13 @@ const char* response_to_h1(std::span<const H2Field> fields, bool ended, const H2
   out.text.clear();
   out.framing = {};
   out.interim = status < 200;
+  make_room_for_trailers(parts, ended || !has_body(status, exchange));
   if (exchange.tunnel != Tunnel::none && status >= 200 && status < 300) {
     put_tunnel(parts, status, exchange, out);
   } else {
     out.framing = framing_of(status, ended, parts, exchange);
     put_status_line(out.text, status);
-    put_fields(out.text, parts.regular, {});
+    put_fields(out.text, parts.regular, {.content_length = out.framing.kind == Kind::chunked});
     put_framing(out.text, out.framing, ended && !parts.content_length && has_body(status, exchange));
   }
   out.text.append("\r\n");

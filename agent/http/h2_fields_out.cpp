@@ -74,6 +74,7 @@ void add_fields(const MessageHead& head, Omitted omitted, H2FieldBlock& out) {
     }
     if (concerns_connection(field, head) || (field.kind == FieldKind::host && omitted.host)) continue;
     if (!omitted.name.empty() && equal_ignoring_case(field.name, omitted.name)) continue;
+    if (field.kind == FieldKind::content_length && field.name == implied_length && field.value == "0") continue;
     if (field.kind != FieldKind::content_length) {
       out.add_in_lower_case(field.name, field.value);
     } else if (!omitted.content_length) {

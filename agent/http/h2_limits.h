@@ -16,11 +16,12 @@ struct H2Rate {
 
 struct H2Limits {
   // Offered to the peer and enforced by the protocol itself.
-  uint32_t concurrent_streams = 100;         // further ones: REFUSED_STREAM, then PROTOCOL_ERROR
-  uint32_t stream_window = 256 * 1024;       // bytes that a peer may send before the owner consumes them
-  uint32_t connection_window = 1024 * 1024;  // the same over all streams; at least 65,535
-  size_t header_list = max_head_size;        // as SETTINGS_MAX_HEADER_LIST_SIZE counts; above: the stream ends
-  size_t header_list_factor = 4;             // above that many times header_list: the session ends
+  uint32_t concurrent_streams = 100;    // further ones: REFUSED_STREAM, then PROTOCOL_ERROR
+  uint32_t stream_window = 256 * 1024;  // bytes that a peer may send before the owner consumes them
+  // The same over all streams: as much as they have together, so that none can starve another. At least 65,535.
+  uint32_t connection_window = concurrent_streams * stream_window;
+  size_t header_list = max_head_size;  // as SETTINGS_MAX_HEADER_LIST_SIZE counts; above: the stream ends
+  size_t header_list_factor = 4;       // above that many times header_list: the session ends
 
   // Per frame.
   uint32_t continuations = 16;     // CONTINUATION frames behind one HEADERS

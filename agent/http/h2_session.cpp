@@ -2,6 +2,7 @@
 #include "agent/http/h2_session.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <new>
 #include <utility>
@@ -12,7 +13,9 @@
 namespace lunar::http {
 namespace {
 
-constexpr std::string_view drain_ping = "draining";  // eight bytes, as every PING has
+// What our PINGs say: eight bytes, the last four of which may name a stream.
+constexpr std::string_view drain_ping = "draining";
+constexpr std::string_view parting_ping = "part";
 
 const uint8_t* bytes_of(std::string_view text) { return reinterpret_cast<const uint8_t*>(text.data()); }
 
@@ -144,25 +147,34 @@ void H2Session::announce_over(const H2End& end) {
     H2Stream* stream = find(id);
     if (stream == nullptr) continue;  // reset by the owner meanwhile
     mark_closed(*stream);
-    events_.closed(id, stream->number == 0 ? H2End{H2Code::refused_stream, end.reason} : end);
+    if (!stream->left) events_.closed(id, stream->number == 0 ? H2End{H2Code::refused_stream, end.reason} : end);
   }
   events_.over(end);
 }
 
 void H2Session::drain() {
-  if (over_ || draining_) return;
-  draining_ = true;
+  if (over_) return;
+  const bool again = std::exchange(draining_, true);
   if (role_ == Role::client) {
-    nghttp2_submit_goaway(session_.get(), NGHTTP2_FLAG_NONE, 0, NGHTTP2_NO_ERROR, nullptr, 0);
-    return;
+    if (!again) nghttp2_submit_goaway(session_.get(), NGHTTP2_FLAG_NONE, 0, NGHTTP2_NO_ERROR, nullptr, 0);
+  } else if (again) {
+    on_ping_answer(drain_ping);
+  } else {
+    nghttp2_submit_shutdown_notice(session_.get());
+    nghttp2_submit_ping(session_.get(), NGHTTP2_FLAG_NONE, bytes_of(drain_ping));
   }
-  nghttp2_submit_shutdown_notice(session_.get());
-  nghttp2_submit_ping(session_.get(), NGHTTP2_FLAG_NONE, bytes_of(drain_ping));
 }
 
-// What was sent before the peer has seen the notice is here by now.
 void H2Session::on_ping_answer(std::string_view payload) {
-  if (!draining_ || role_ != Role::server || payload != drain_ping) return;
+  if (payload.starts_with(parting_ping)) {
+    int32_t number = 0;
+    memcpy(&number, payload.data() + parting_ping.size(), sizeof(number));
+    H2Stream* stream = numbered(number);
+    if (stream != nullptr && stream->parting) reset(*stream, *stream->parting);
+    return;
+  }
+  // What was sent before the peer has seen the notice is here by now.
+  if (!draining_ || over_ || role_ != Role::server || payload != drain_ping) return;
   nghttp2_submit_goaway(session_.get(), NGHTTP2_FLAG_NONE, nghttp2_session_get_last_proc_stream_id(session_.get()),
                         NGHTTP2_NO_ERROR, nullptr, 0);
 }
@@ -234,12 +246,30 @@ void H2Session::break_stream(H2Stream& stream, H2Code code, const char* reason) 
   if (stream.number != 0)
     nghttp2_submit_rst_stream(session_.get(), NGHTTP2_FLAG_NONE, stream.number, static_cast<uint32_t>(code));
   mark_closed(stream);
-  events_.closed(stream.id, {code, reason});
+  if (!stream.left) events_.closed(stream.id, {code, reason});
   if (stream.uncredited == 0) forget(stream);
 }
 
 void H2Session::on_head_sent(int32_t number) {
-  if (H2Stream* stream = numbered(number)) stream->on_wire = true;
+  H2Stream* stream = numbered(number);
+  if (stream == nullptr) return;
+  stream->on_wire = true;
+  if (stream->heads_unsent > 0) --stream->heads_unsent;
+}
+
+void H2Session::on_end_sent(int32_t number) {
+  H2Stream* stream = numbered(number);
+  if (stream == nullptr) return;
+  stream->end_sent = true;
+  if (stream->parting) part(*stream);
+}
+
+// Some clients lose an answer with which a reset arrives: it waits until they have seen the answer.
+void H2Session::part(const H2Stream& stream) {
+  std::array<char, 8> payload{};
+  parting_ping.copy(payload.data(), parting_ping.size());
+  memcpy(payload.data() + parting_ping.size(), &stream.number, sizeof(stream.number));
+  nghttp2_submit_ping(session_.get(), NGHTTP2_FLAG_NONE, bytes_of({payload.data(), payload.size()}));
 }
 
 void H2Session::on_stream_close(int32_t number, uint32_t code) {
@@ -257,7 +287,7 @@ void H2Session::on_stream_close(int32_t number, uint32_t code) {
     if (over_) return;
   }
   mark_closed(*stream);
-  events_.closed(stream->id, end);
+  if (!stream->left) events_.closed(stream->id, end);
   if (stream->uncredited == 0) forget(*stream);
 }
 

@@ -64,18 +64,24 @@ class H2Session {
   // is a reset.
   void finish(StreamId stream);
 
-  // Forgets the stream: no event of it follows. With no_error for a response that is complete before its request.
-  void reset(StreamId stream, H2Code code);
+  // The owner has gone: no event of the stream follows. What it has provided is sent if it is complete. Where the
+  // peer's message is complete as well, but perhaps for END_STREAM, the stream ends as it would; else it is reset, with
+  // no_error when the peer has seen a complete response.
+  void leave(StreamId stream);
+  // The same because of a failure, which `code` names: reset at once, or when the peer has seen a complete response.
+  void leave(StreamId stream, H2Code code);
 
   // So many bytes of what opened() and received() gave, or all, are out of the owner's memory: the peer may send as
   // many more.
   void consumed(StreamId stream, size_t bytes);
 
-  // The owner's message is complete; what of it has not been sent yet will be. True for a stream that is not known.
-  [[nodiscard]] bool provided_all(StreamId stream) const;
+  // Both messages are; what of the owner's has not been sent yet will be. True for a stream that is not known.
+  [[nodiscard]] bool complete(StreamId stream) const;
+  // What was provided and waits for pull(), roughly in bytes.
+  [[nodiscard]] size_t unsent(StreamId stream) const;
 
   // Ends gracefully: no new streams, those that are open end as they would. A server first announces it and waits a
-  // round trip for requests that are on their way (RFC 9113 §6.8). over() follows.
+  // round trip for requests that are on their way (RFC 9113 §6.8); called again, it waits no longer. over() follows.
   void drain();
 
   // Ends now: GOAWAY with this code and text, every stream closed(), then over().
@@ -105,6 +111,7 @@ class H2Session {
   void on_stream_close(int32_t number, uint32_t code);
   void on_ping_answer(std::string_view payload);
   void on_head_sent(int32_t number);
+  void on_end_sent(int32_t number);
   void on_goaway_sent(uint32_t code, std::string_view reason);
   ptrdiff_t on_read(int32_t number, size_t most, uint32_t* flags);
   int on_send(int32_t number, std::string_view header, size_t size);
@@ -120,6 +127,8 @@ class H2Session {
   H2Stream& add_stream(StreamId id);
   void mark_closed(H2Stream& stream);
   void forget(H2Stream& stream);
+  void reset(H2Stream& stream, H2Code code);
+  void part(const H2Stream& stream);
   void break_stream(H2Stream& stream, H2Code code, const char* reason);
   void count_abort();
 

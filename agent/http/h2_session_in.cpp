@@ -102,6 +102,7 @@ void H2Session::receive_end(H2Stream& stream, std::string_view trailers) {
   if (stream.framing.kind == Kind::content_length && stream.payload != stream.framing.length)
     return malformed(stream, "less DATA than content-length");
   stream.end_received = true;
+  if (stream.left) return;
   if (stream.framing.kind == Kind::chunked) {
     bool open = deliver(stream, "0\r\n") && (trailers.empty() || deliver(stream, trailers)) && deliver(stream, "\r\n");
     if (!open) return;
@@ -122,7 +123,7 @@ const char* payload_fault(const H2Stream& stream) {
 
 void H2Session::on_data(int32_t number, std::string_view bytes) {
   H2Stream* stream = numbered(number);
-  if (stream == nullptr || stream->closed) {
+  if (stream == nullptr || stream->closed || stream->left) {
     nghttp2_session_consume_connection(session_.get(), bytes.size());
     return;
   }

@@ -1,6 +1,7 @@
 // What the owner provides: HTTP/1.1 bytes become fields and DATA.
 #include <algorithm>
 #include <cstring>
+#include <limits>
 #include <utility>
 
 #include "agent/http/h2_callbacks.h"
@@ -124,6 +125,7 @@ const char* H2Session::submit(H2Stream& stream, H2FieldBlock& block, const BodyF
     stream.number = std::max(result, 0);
   }
   if (result < 0) return nghttp2_strerror(result);
+  ++stream.heads_unsent;
   if (!interim) body_begins(stream, framing);
   return nullptr;
 }
@@ -163,17 +165,39 @@ void H2Session::finish(StreamId id) {
   resume(*stream);
 }
 
-bool H2Session::provided_all(StreamId id) const {
+bool H2Session::complete(StreamId id) const {
   const H2Stream* stream = find(id);
-  return stream == nullptr || stream->end_provided;
+  return stream == nullptr || (stream->end_provided && stream->end_received);
 }
 
-void H2Session::reset(StreamId id, H2Code code) {
+size_t H2Session::unsent(StreamId id) const {
+  const H2Stream* stream = find(id);
+  return stream == nullptr || stream->closed ? 0 : stream->waiting() + stream->heads_unsent;
+}
+
+void H2Session::reset(H2Stream& stream, H2Code code) {
+  if (!stream.closed && stream.number != 0 && !over_)
+    nghttp2_submit_rst_stream(session_.get(), NGHTTP2_FLAG_NONE, stream.number, static_cast<uint32_t>(code));
+  forget(stream);
+}
+
+void H2Session::leave(StreamId id) {
   H2Stream* stream = find(id);
   if (stream == nullptr) return;
-  if (!stream->closed && stream->number != 0 && !over_)
-    nghttp2_submit_rst_stream(session_.get(), NGHTTP2_FLAG_NONE, stream->number, static_cast<uint32_t>(code));
-  forget(*stream);
+  stream->left = true;
+  if (!stream->end_provided || (role_ == Role::client && !stream->received_all())) return reset(*stream, own_fault());
+  if (!stream->received_all()) return leave(id, H2Code::no_error);
+  consumed(id, std::numeric_limits<size_t>::max());
+}
+
+void H2Session::leave(StreamId id, H2Code code) {
+  H2Stream* stream = find(id);
+  if (stream == nullptr) return;
+  stream->left = true;
+  if (role_ == Role::client || !stream->end_provided || stream->closed) return reset(*stream, code);
+  stream->parting = code;
+  if (stream->end_sent) part(*stream);
+  consumed(id, std::numeric_limits<size_t>::max());
 }
 
 ptrdiff_t H2Session::on_read(int32_t number, size_t most, uint32_t* flags) {
@@ -230,6 +254,7 @@ void H2Session::end_output(H2Stream& stream, uint32_t* flags) {
   if (lines.empty() || trailers_to_h2(lines, block) != nullptr || block.fields().empty()) return;
   *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
   std::vector<nghttp2_nv> fields = pairs_of(block);
+  ++stream.heads_unsent;
   nghttp2_submit_trailer(session_.get(), stream.number, fields.data(), fields.size());
 }
 

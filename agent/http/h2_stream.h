@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "agent/http/body_intake.h"
@@ -20,7 +21,8 @@ struct H2Stream {
   const char* reason = nullptr;  // of the end, as far as it is known before the end
   bool on_wire = false;          // some head of ours has been sent
   bool closed = false;           // on the wire; kept until what was received is consumed
-  bool forgotten = false;        // neither in the session's list nor known to the owner any more
+  bool left = false;             // by its owner, who is told nothing more of it
+  bool forgotten = false;        // no longer in the session's list
 
   // The peer's message.
   BodyFraming framing;
@@ -39,10 +41,18 @@ struct H2Stream {
   uint64_t sent = 0;
   bool head_provided = false;  // the final one
   bool end_provided = false;
-  bool deferred = false;  // the library waits for payload
-  bool starved = false;   // the owner waits for room
+  uint32_t heads_unsent = 0;
+  bool end_sent = false;
+  bool deferred = false;          // the library waits for payload
+  bool starved = false;           // the owner waits for room
+  std::optional<H2Code> parting;  // it is reset with this when the peer has seen all of the owner's message
 
   [[nodiscard]] size_t waiting() const { return head.size() + output.size() - output_begin; }
+  // But perhaps for an END_STREAM behind the bytes that were announced.
+  [[nodiscard]] bool received_all() const {
+    return end_received ||
+           (head_received && framing.kind == BodyFraming::Kind::content_length && payload == framing.length);
+  }
 };
 
 }  // namespace lunar::http

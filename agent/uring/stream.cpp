@@ -114,7 +114,7 @@ void Stream::layer_deliver_end(bool in_doubt) {
 }
 
 void Stream::layer_sent() {
-  if (unsent() == 0 && wake_when_sent_) changed();
+  if (wake_when_sent_ && (unsent() == 0 || stalled())) changed();
 }
 
 void Stream::layer_fail(int error) {

@@ -53,7 +53,8 @@ class Stream {
   // Nothing passes yet: the connection, or the layer above it, is being opened.
   [[nodiscard]] bool connecting() const { return connecting_ || (layer_ != nullptr && layer_->opening()); }
   [[nodiscard]] bool was_connected() const { return was_connected_; }  // TCP, at some time, whatever came of it
-  [[nodiscard]] int error() const { return error_; }  // errno of the first failure in either direction, or 0
+  // errno of the first failure in either direction, below 0 what a layer has names of its own for, or 0.
+  [[nodiscard]] int error() const { return error_; }
   [[nodiscard]] int fd() const { return socket_.get(); }
 
   // Receiving. `input()` is the oldest piece; more may be queued behind it.
@@ -82,14 +83,19 @@ class Stream {
   // Sending. One write is in flight; further pieces queue behind it.
   void send(BufferRef piece);
   [[nodiscard]] uint32_t unsent() const { return unsent_ + (layer_ == nullptr ? 0 : layer_->waiting_bytes()); }
-  // `true`: signal when everything was sent, not only on failure.
+  // What is unsent waits until the peer takes more, where the layer can tell.
+  [[nodiscard]] bool stalled() const { return layer_ != nullptr && layer_->stalled(); }
+  // `true`: signal when everything was sent or has stalled, not only on failure.
   void wake_when_sent(bool wanted) { wake_when_sent_ = wanted; }
   [[nodiscard]] uint64_t sent_bytes() const { return sent_bytes_; }
   void finish_sending();                                 // FIN behind what is queued
   void leave_end_in_doubt() { leave_in_doubt_ = true; }  // finish_sending() will not say that it was the end
   [[nodiscard]] bool finished_sending() const { return finish_ && unsent_ == 0; }
-  void reset_on_close() { reset_ = true; }              // RST instead of FIN
-  void refuse_on_close() { reset_ = refused_ = true; }  // the same, and what was received had no effect
+  // RST instead of FIN. `why`, like error() of another stream, becomes the error of this one, for its layer.
+  void reset_on_close(int why = 0) {
+    reset_ = true;
+    if (error_ == 0) error_ = why;
+  }
 
   // Takes the descriptor out of a paused stream with nothing queued; the stream is then only fit to be released.
   [[nodiscard]] Fd detach();
@@ -105,9 +111,8 @@ class Stream {
   void layer_transmit_end();  // FIN behind what it has transmitted
   void layer_fail(int error);
   void layer_changed() { changed(); }  // after these, where they were not answers to a call
-  void layer_sent();                   // waiting_bytes() has become less
+  void layer_sent();                   // waiting_bytes() may have become less, or stalled() true
   [[nodiscard]] bool resets_on_close() const { return reset_; }
-  [[nodiscard]] bool refuses_on_close() const { return refused_; }
   [[nodiscard]] bool leaves_end_in_doubt() const { return leave_in_doubt_; }
 
  private:
@@ -181,7 +186,6 @@ class Stream {
   bool leave_in_doubt_ : 1 = false;
   bool fin_sent_ : 1 = false;
   bool reset_ : 1 = false;
-  bool refused_ : 1 = false;
   bool released_ : 1 = false;
 };
 static_assert(sizeof(Stream) <= 192, "an idle connection is three cache lines of this and no buffer");

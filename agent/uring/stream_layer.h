@@ -31,6 +31,7 @@ class StreamLayer {
   // The owner's bytes do not pass yet: they wait.
   [[nodiscard]] virtual bool opening() const = 0;
   [[nodiscard]] virtual uint32_t waiting_bytes() const = 0;
+  [[nodiscard]] virtual bool stalled() const { return false; }  // they wait for the peer to take more
 };
 
 }  // namespace lunar::uring

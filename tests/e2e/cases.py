@@ -2,7 +2,8 @@
 
 Flags: chunked (request body of unknown length), expect (asks for 100 Continue), follow (redirects),
 stream (counts the pieces that came apart), untrusted (the client does not know the test CA),
-timeout=SECONDS of the client. A case needs what `needs` names; a client lists what it can do.
+timeout=SECONDS of the client, times=NUMBER of requests at once (whose URLs have their numbers for {}), pin=SHA256 of the one
+certificate to accept, h2c (HTTP/2 in clear, where the client asks). A case needs what `needs` names; a client lists what it can do.
 """
 
 from dataclasses import dataclass, field

@@ -53,7 +53,8 @@ CLIENTS = [
     Client("PHP streams", ("php", SOURCES / "php_stream.php"), everything("chunked", "expect")),
     Client("Perl HTTP::Tiny", ("perl", SOURCES / "perl_http_tiny.pl"), everything("expect")),
 ]
-PROGRAMS = ("curl", "wget", "node", "java", "javac", "go", "ruby", "php", "perl", "git", "psql", "redis-cli", "openssl", "gnutls-cli", "nft", "bpftool")
+PROGRAMS = ("curl", "wget", "node", "java", "javac", "go", "ruby", "php", "perl", "git", "psql", "redis-cli", "openssl", "gnutls-cli", "nft", "bpftool",
+            "haproxy", "nghttp", "nghttpx")
 
 
 def missing_programs():
@@ -103,6 +104,7 @@ class Matrix:
     about a way starts the runs of all clients, some at a time: they mostly wait."""
 
     AT_A_TIME = 3
+    clients = CLIENTS
 
     def __init__(self, world, trust, builds, cases_of=Client.cases):
         self.world, self.trust, self.builds, self.cases_of = world, trust, builds, cases_of
@@ -120,9 +122,12 @@ class Matrix:
 
     def run(self, client, way):
         if (client.name, way) not in self._runs:
-            for each in CLIENTS:
-                self._runs[each.name, way] = self._pool.submit(self._observe, each, way)
+            self.start(way)
         return self._runs[client.name, way].result()
+
+    def start(self, way):
+        for each in self.clients:
+            self._runs[each.name, way] = self._pool.submit(self._observe, each, way)
 
     def environment(self):
         return self.trust.environment()

@@ -12,6 +12,7 @@ HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "support")]
 
 from clients import Builds, Matrix, missing_programs  # noqa: E402
+from h2_origins import H2Origins  # noqa: E402
 from internet import Internet  # noqa: E402
 from lunards import Lunards, shared_lunard  # noqa: E402
 from tls_origins import TlsOrigins  # noqa: E402
@@ -81,6 +82,11 @@ def matrix(world, internet, builds):
 @pytest.fixture(scope="session")
 def tls_origins(world, internet):
     return TlsOrigins(world, internet)
+
+
+@pytest.fixture(scope="session")
+def h2_origins(world, tls_origins):
+    return H2Origins(world, tls_origins)
 
 
 @pytest.fixture(scope="session")

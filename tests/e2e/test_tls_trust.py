@@ -170,3 +170,17 @@ def test_who_is_passed_through_sees_the_provider_itself(lunard, world, visit, tl
     assert status_of(visit(by_name("curl"), way, tls_origins.trust)[0]) == 0
     shown, _, _ = look_at(world, way, PINNED)
     assert shown == shown_certificate(tls_origins.certificate("tls").read_text())
+
+
+def test_lunarctl_lists_who_is_passed_through_and_what_became_of_connections(lunard, visit, tls_origins):
+    curl, way = by_name("curl"), in_unit("listed.service")
+    before = json.loads(lunard.lunarctl("tls", "list", "--json").stdout)
+    assert status_of(visit(curl, way, tls_origins.trust)[0]) == 0
+    assert status_of(visit(curl, way, tls_origins.trust)[0]) == 200
+    after = json.loads(lunard.lunarctl("tls", "list", "--json").stdout)
+    more = {outcome: after["outcomes"][outcome] - before["outcomes"][outcome] for outcome in ("refused", "untrusting_client", "intercepted")}
+    assert after["intercepting"] is True and more == {"refused": 1, "untrusting_client": 1, "intercepted": 0}
+    listed = [one for one in after["passed_through"] if one["program"].endswith("listed.service")]
+    assert [one["host"] for one in listed] == [PINNED] and 3500 < listed[0]["seconds_left"] <= 3600
+    table = lunard.lunarctl("tls", "list").stdout
+    assert "untrusting_client" in table and any(PINNED in line and "listed.service" in line for line in table.splitlines())

@@ -37,7 +37,7 @@ class TlsOrigins:
 
     tls                     raw_origin.py: TLS 1.2 and 1.3, ECDSA, ALPN http/1.1; the certificate has its addresses, too
     aio                     aiohttp: RSA, no ALPN
-    rsa, ecdsa, h2          nginx: TLS 1.2 alone with RSA; TLS 1.3 alone with P-384 and an intermediate; HTTP/2
+    rsa, ecdsa, h2          nginx: TLS 1.2 alone with RSA; TLS 1.3 alone with P-384 and an intermediate; HTTP/2, as has `forged`
     code                    git
     mutual, asks            nginx: clients need a certificate of the authority `clients`
     expired, misnamed, selfsigned, forged    nginx: certificates that no client should accept
@@ -111,7 +111,7 @@ class TlsOrigins:
                                 tcp=[(address, 443) for name in servers for address in both(name)])
 
     def _server(self, name, directives):
-        words = {"cleartext": "", "h2": "ssl http2"}.get(name, "ssl")
+        words = {"cleartext": "", "h2": "ssl http2", "forged": "ssl http2"}.get(name, "ssl")
         lines = [f"listen {bracketed(address)}:443 {words};" for address in both(name)]
         if name in self.stems:
             lines += [f"ssl_certificate {self.certificate(name)};", f"ssl_certificate_key {self.stems[name]}.key;"]

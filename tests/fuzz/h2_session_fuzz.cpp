@@ -107,14 +107,14 @@ class Owner final : public http::H2Events {
   void ended(StreamId id) override {
     live(id).end();
     if ((choices_ & 0x10) == 0) return;
-    session_->reset(id, http::H2Code::cancel);
+    session_->leave(id, http::H2Code::cancel);
     live_.erase(id);
   }
   void closed(StreamId id, const http::H2End& end) override {
     require(!end.reason.empty(), "an end has a reason");
     (void)live(id);
     live_.erase(id);
-    if ((choices_ & 0x20) != 0) session_->reset(id, http::H2Code::no_error);
+    if ((choices_ & 0x20) != 0) session_->leave(id, http::H2Code::no_error);
   }
   void writable(StreamId id) override { (void)live(id); }
   void peer_settings() override { require(overs_ == 0, "nothing is told behind the end"); }

@@ -52,7 +52,7 @@ std::vector<Conformance> connection_rows() {
       row("4.3 a block of a server in two frames",
           frame(headers, flag::end_stream, get_stream, unhex("88"))
               .append(frame(continuation, flag::end_headers, get_stream, literal("a", "b"))),
-          accepted("HTTP/1.1 200 OK\r\na: b\r\ncontent-length: 0\r\n\r\nended 1")),
+          accepted("HTTP/1.1 200 OK\r\na: b\r\nContent-length: 0\r\n\r\nended 1")),
       row("5.1 HEADERS on a stream that we have not opened", whole("200", {}, 99), ends(protocol_error)),
       row("5.1 DATA on a stream that we have not opened", data_frame(99, "x"), ends(protocol_error)),
       row("5.1 DATA before the response's head", data_frame(get_stream, "x"), ends(protocol_error)),
@@ -104,7 +104,7 @@ std::vector<Conformance> response_rows() {
   const std::string x_end = data_frame(get_stream, "x", flag::end_stream);
   return {
       row("8.1 a response without a body", whole("200"),
-          accepted("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\nended 1\nclosed 1\n  complete\n")),
+          accepted("HTTP/1.1 200 OK\r\nContent-length: 0\r\n\r\nended 1\nclosed 1\n  complete\n")),
       row("8.1 a response with a body", head("200").append(x_end),
           accepted("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\nended 1\nclosed 1\n")),
       row("8.1 trailers of a response", head("200").append(x).append(headers_frame(get_stream, {{"grpc-status", "0"}})),

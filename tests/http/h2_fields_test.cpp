@@ -107,7 +107,7 @@ TEST_CASE("h2 fields: a body is chunked, unless its length is given") {
 
 TEST_CASE("h2 fields: methods that have a body say that there is none") {
   for (std::string_view method : {"POST", "PUT", "PATCH"})
-    CHECK(request(as(method, get), true).head.text.ends_with("content-length: 0\r\n\r\n"));
+    CHECK(request(as(method, get), true).head.text.ends_with("Content-length: 0\r\n\r\n"));
   for (std::string_view method : {"GET", "DELETE", "HEAD"})
     CHECK(request(as(method, get), true).head.text.find("content-length") == std::string::npos);
   ToH1 out = request(as("POST", get) + Fields{{"content-length", "0"}}, true);
@@ -163,11 +163,32 @@ TEST_CASE("h2 fields: a response that accepts a tunnel") {
   CHECK(out.head.text == "HTTP/1.1 200 OK\r\n\r\n");
 }
 
+TEST_CASE("h2 fields: a length that HTTP/2 did not say is left out towards HTTP/2 again, one that it said is not") {
+  const Fields length{{"content-length", "0"}}, status{{":status", "200"}};
+  CHECK(from_response(response(status, true).head.text).fields == ":status=200;");
+  CHECK(from_response(response(status + length, true).head.text).fields == ":status=200;content-length=0;");
+  CHECK_FALSE(from_request(request(as("POST", get), true).head.text).fields.contains("content-length"));
+  CHECK(from_request(request(as("POST", get) + length, true).head.text).fields.ends_with("content-length=0;"));
+}
+
+TEST_CASE("h2 fields: gRPC loses a length, so that there is room for its trailers") {
+  const Fields length{{"content-length", "5"}}, grpc{{"content-type", "application/grpc+proto"}},
+      status{{":status", "200"}};
+  CHECK(response(status + grpc + length, false).head.framing.kind == Kind::chunked);
+  CHECK_FALSE(response(status + grpc + length, false).head.text.contains("content-length"));
+  CHECK(request(as("POST", get) + length + grpc, false).head.framing.kind == Kind::chunked);
+  CHECK_FALSE(request(as("POST", get) + length + grpc, false).head.text.contains("content-length"));
+  CHECK(response(status + length, false).head.framing.kind == Kind::content_length);
+  H2Exchange head;
+  head.head = true;
+  CHECK(response(status + grpc + length, true, head).head.text.contains("content-length: 5"));
+}
+
 TEST_CASE("h2 fields: which responses have a body") {
   CHECK(response({{":status", "200"}}, false).head.framing == BodyFraming{Kind::chunked, 0});
   CHECK(response({{":status", "200"}, {"content-length", "3"}}, false).head.framing ==
         BodyFraming{Kind::content_length, 3});
-  CHECK(response({{":status", "200"}}, true).head.text == "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
+  CHECK(response({{":status", "200"}}, true).head.text == "HTTP/1.1 200 OK\r\nContent-length: 0\r\n\r\n");
   CHECK(response({{":status", "204"}}, true).head.text == "HTTP/1.1 204 No Content\r\n\r\n");
   CHECK(response({{":status", "304"}, {"content-length", "3"}}, true).fault == nullptr);
   CHECK(response({{":status", "200"}, {"content-length", "3"}}, true, {.head = true}).fault == nullptr);

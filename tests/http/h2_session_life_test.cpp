@@ -82,7 +82,9 @@ TEST_CASE("h2 session: the same for a response, while other streams go on") {
 }
 
 TEST_CASE("h2 session: what a closed stream has left unread still counts against the connection's window") {
-  H2Pair pair;
+  http::H2Options options;
+  options.limits.connection_window = 1024 * 1024;
+  H2Pair pair(options);
   pair.client.consuming = false;
   const std::string response = "HTTP/1.1 200 OK\r\nContent-Length: 200000\r\n\r\n" + std::string(200'000, 'z');
   std::vector<StreamId> ids;
@@ -95,7 +97,7 @@ TEST_CASE("h2 session: what a closed stream has left unread still counts against
   pair.give(pair.server, 11, response);
   CHECK(pair.client.streams[last].closings == 0);
   CHECK(pair.server.session.blocked(11));
-  pair.client.session.reset(ids[0], H2Code::no_error);  // thrown away
+  pair.client.session.leave(ids[0], H2Code::no_error);  // thrown away
   pair.client.consume(ids[1], pair.client.streams[ids[1]].unconsumed);
   pair.client.consume(ids[2], pair.client.streams[ids[2]].unconsumed);
   pair.give(pair.server, 11, response.substr(response.size() - 200'000 + pair.server.session.sent(11)));
@@ -111,7 +113,7 @@ TEST_CASE("h2 session: a response that is over before its request leaves the req
   CHECK(pair.client.streams[id].closings == 0);
   pair.give(pair.client, id, chunk("more"));
   CHECK(payload(pair.server.streams[1].bytes) == "more");
-  pair.server.session.reset(1, H2Code::no_error);
+  pair.server.session.leave(1, H2Code::no_error);
   pair.run();
   CHECK(pair.client.streams[id].closings == 1);
   CHECK(pair.client.streams[id].code == H2Code::no_error);
@@ -122,8 +124,8 @@ TEST_CASE("h2 session: resets reach the other side with their code, and the sess
   H2Pair pair;
   StreamId first = pair.request(post);
   StreamId second = pair.request(get);
-  pair.client.session.reset(first, H2Code::cancel);
-  pair.server.session.reset(3, H2Code::refused_stream);
+  pair.client.session.leave(first, H2Code::cancel);
+  pair.server.session.leave(3, H2Code::refused_stream);
   pair.run();
   CHECK(pair.server.streams[1].code == H2Code::cancel);
   CHECK(pair.server.streams[1].reason == "reset by the peer");
@@ -139,7 +141,7 @@ TEST_CASE("h2 session: a stream that is reset before its head is complete was ne
   H2Pair pair;
   StreamId id = pair.client.session.open();
   CHECK(pair.client.session.provide(id, "GET / HT") == 8);
-  pair.client.session.reset(id, H2Code::cancel);
+  pair.client.session.leave(id, H2Code::cancel);
   pair.run();
   CHECK(pair.server.streams.empty());
   CHECK(pair.client.session.streams() == 0);

@@ -100,7 +100,7 @@ TEST_CASE("h2 session: a response without a body is one frame, as gRPC wants it"
   H2Owner server(H2Session::Role::server, {});
   server.session.feed(std::string(http::h2_preface) + settings_frame({}) + headers_frame(1, request_fields()), {});
   (void)server.pull();
-  CHECK(server.session.provide(1, "HTTP/1.1 200 OK\r\ncontent-length: 0\r\ngrpc-status: 12\r\n\r\n") == 55);
+  CHECK(server.session.provide(1, "HTTP/1.1 200 OK\r\nContent-length: 0\r\ngrpc-status: 12\r\n\r\n") == 55);
   std::vector<Frame> back = frames_of(server.pull());
   REQUIRE(back.size() == 1);
   CHECK(back[0].type == headers);

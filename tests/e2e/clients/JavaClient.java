@@ -19,6 +19,7 @@ import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.concurrent.CompletableFuture;
 import javax.net.ssl.HttpsURLConnection;
 import javax.net.ssl.SSLContext;
 import javax.net.ssl.TrustManagerFactory;
@@ -44,11 +45,21 @@ public class JavaClient {
             return body;
         }
 
-        Duration timeout() {
+        // The number of a flag NAME=NUMBER.
+        double flag(String name, double otherwise) {
             for (String flag : flags) {
-                if (flag.startsWith("timeout=")) return Duration.ofMillis((long) (1000 * Double.parseDouble(flag.substring(8))));
+                if (flag.startsWith(name + "=")) return Double.parseDouble(flag.substring(name.length() + 1));
             }
-            return Duration.ofSeconds(10);
+            return otherwise;
+        }
+
+        Duration timeout() {
+            return Duration.ofMillis((long) (1000 * flag("timeout", 10)));
+        }
+
+        // Requests at once, {} in the URL being the number of each; 0: it is one request.
+        int times() {
+            return (int) flag("times", 0);
         }
     }
 
@@ -139,6 +150,23 @@ public class JavaClient {
         }
     }
 
+    static void observeMany(HttpClient client, Case c, Seen seen) throws Exception {
+        long begin = System.nanoTime();
+        List<CompletableFuture<HttpResponse<byte[]>>> running = new ArrayList<>();
+        for (int number = 0; number < c.times(); ++number) {
+            HttpRequest request = HttpRequest.newBuilder(URI.create(c.url.replace("{}", String.valueOf(10 + number)))).timeout(c.timeout()).build();
+            running.add(client.sendAsync(request, HttpResponse.BodyHandlers.ofByteArray()));
+        }
+        List<String> answers = new ArrayList<>();
+        for (CompletableFuture<HttpResponse<byte[]>> one : running) {
+            HttpResponse<byte[]> response = one.get();
+            String digest = HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(response.body()));
+            answers.add(Seen.quote(response.statusCode() + " " + response.version() + " " + response.body().length + " " + digest));
+        }
+        seen.members.put("answers", answers.toString());
+        seen.members.put("together", String.valueOf(System.nanoTime() - begin < c.times() * 150_000_000L));
+    }
+
     static void observeOld(Case c, Seen seen) throws Exception {
         HttpURLConnection connection = (HttpURLConnection) new URL(c.url).openConnection();
         if (c.flags.contains("untrusted")) ((HttpsURLConnection) connection).setSSLSocketFactory(untrusting().getSocketFactory());
@@ -169,7 +197,9 @@ public class JavaClient {
             Case c = Case.parse(line);
             Seen seen = new Seen(c);
             try {
-                if (arguments[1].equals("old")) {
+                if (c.times() > 0) {
+                    observeMany(plain, c, seen);
+                } else if (arguments[1].equals("old")) {
                     observeOld(c, seen);
                 } else {
                     observeNew(c.flags.contains("untrusted") ? client(false, true) : c.flags.contains("follow") ? following : plain, c, seen);

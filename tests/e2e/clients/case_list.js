@@ -9,11 +9,16 @@ function readCases() {
   return fs.readFileSync(process.argv[2], 'utf8').replace(/\n$/, '').split('\n').map((line) => {
     const [name, method, url, headers, size, flags] = line.split('\t');
     const list = flags.split(',');
-    const timeout = Number((list.find((flag) => flag.startsWith('timeout=')) ?? 'timeout=10').split('=')[1]);
-    return { name, method, url, timeout, flags: new Set(list),
+    const flag = (word, otherwise) => list.find((one) => one.startsWith(`${word}=`))?.slice(word.length + 1) ?? otherwise;
+    return { name, method, url, timeout: Number(flag('timeout', 10)), times: Number(flag('times', 0)), pin: flag('pin'), flags: new Set(list),
       headers: Object.fromEntries(headers.split('\x1f').filter(Boolean).map((field) => field.split(': '))),
       body: size === '-' ? null : Buffer.alloc(Number(size), PATTERN) };
   });
+}
+
+// The URLs of a case with `times`.
+function numbered(item) {
+  return Array.from({ length: item.times }, (_, number) => item.url.replace('{}', 10 + number));
 }
 
 class Body {
@@ -40,4 +45,4 @@ function report(item, seen) {
   console.log(JSON.stringify({ name: item.name, ...seen }));
 }
 
-module.exports = { readCases, Body, report };
+module.exports = { readCases, numbered, Body, report };

@@ -30,6 +30,11 @@ class Case:
     def timeout(self):
         return float(self.flag("timeout", "10"))
 
+    @property
+    def times(self):
+        """How many requests are to be under way at once; 0: it is one request."""
+        return int(self.flag("times", "0"))
+
 
 def pattern(size):
     return (PATTERN * (size // len(PATTERN) + 1))[:size]
@@ -40,6 +45,11 @@ def read_cases():
         name, method, url, headers, body, flags = line.rstrip("\n").split("\t")
         fields = dict(field.split(": ", 1) for field in headers.split("\x1f") if field)
         yield Case(name, method, url, fields, None if body == "-" else pattern(int(body)), set(flags.split(",")))
+
+
+def numbered(case):
+    """The URL of each request of a case; {} stands for its number, which has two digits."""
+    return [case.url.replace("{}", str(10 + number)) for number in range(max(1, case.times))]
 
 
 def pieces(body, size=50000):

@@ -3,9 +3,10 @@
 import json
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 
-from case_list import Body, read_cases, report
+from case_list import Body, numbered, read_cases, report
 
 KEPT = ("response_code", "remote_ip", "remote_port", "http_version", "num_connects", "num_redirects", "exitcode",
         "size_upload", "ssl_verify_result", "scheme")
@@ -14,7 +15,10 @@ KEPT = ("response_code", "remote_ip", "remote_port", "http_version", "num_connec
 def command(case, directory):
     argv = ["curl", "--silent", "--no-buffer", "--raw", "--dump-header", str(directory / "head"), "--max-time", str(case.timeout),
             "--write-out", "%{stderr}%{json}"]
-    argv += ["--head"] if case.method == "HEAD" else ["--request", case.method] if case.method not in ("GET", "POST", "PUT") else []
+    if case.method == "HEAD":
+        argv += ["--head", "--output", "/dev/null"]  # which has the head once more
+    elif case.method not in ("GET", "POST", "PUT"):
+        argv += ["--request", case.method]
     for name, value in case.headers.items():
         argv += ["--header", f"{name}: {value}"]
     if case.body is not None:
@@ -26,6 +30,8 @@ def command(case, directory):
         argv += ["--header", "Expect: 100-continue", "--expect100-timeout", "10"]
     if "follow" in case.flags:
         argv += ["--location"]
+    if "h2c" in case.flags:
+        argv += ["--http2-prior-knowledge"]
     if "untrusted" in case.flags:
         argv += ["--cacert", "/etc/ssl/certs/ca-certificates.crt"]
     return [*argv, case.url]
@@ -45,5 +51,23 @@ def observe(case):
     report(case, **{key: figures[key] for key in KEPT}, headers=lines, body=body.seen(case))
 
 
+def observe_many(case):
+    """All by one process. It waits for the first connection, to know whether one will do."""
+    begin, urls, answers = time.monotonic(), numbered(case), []
+    with tempfile.TemporaryDirectory() as name:
+        argv = ["curl", "--silent", "--parallel", "--max-time", str(case.timeout), "--write-out", "%{json}\n"]
+        argv += ["--http2-prior-knowledge"] if "h2c" in case.flags else []
+        for number, url in enumerate(urls):
+            argv += ["--output", f"{name}/{number}", url]
+        done = subprocess.run(argv, capture_output=True, text=True)
+        took = time.monotonic() - begin
+        figures = [json.loads(line) for line in done.stdout.splitlines()]
+        for number, url in enumerate(urls):
+            body, file = Body(), Path(f"{name}/{number}")
+            body.add(file.read_bytes() if file.exists() else b"")
+            answers += [{key: one[key] for key in KEPT if key != "num_connects"} | body.seen(case) for one in figures if one["url"] == url]
+    report(case, answers=answers, connections=sum(one["num_connects"] for one in figures), together=took < case.times * 0.15)
+
+
 for one in read_cases():
-    observe(one)
+    (observe_many if one.times else observe)(one)

@@ -138,9 +138,9 @@ async def reject(x):
     await x.answer(b"too large\n", "413 Content Too Large", ["Connection: close"])
 
 
-async def early(x):
+async def early(x, code="200"):
     """Answers before the body has come, then reads it."""
-    await x.answer(b"answered early\n")
+    await x.answer(b"answered early\n", f"{code} OK")
     async for _ in x.body():
         pass
 

@@ -52,6 +52,15 @@ NAMES = {
     "echo.example.com": ("198.18.2.18",),
     "greeting.example.com": ("198.18.2.19",),
     "late.example.com": ("198.18.2.20",),
+    # HTTP/2; e2e/h2_origins.py says what each of them is
+    "nghttpx.example.com": ("198.18.3.1", "2001:db8:3::1"),
+    "haproxy.example.com": ("198.18.3.2", "2001:db8:3::2"),
+    "grpc.example.com": ("198.18.3.3", "2001:db8:3::3"),
+    "h2c.example.com": ("198.18.3.1",),
+    "chosen.example.com": ("198.18.2.5",),
+    # HTTP/2, both ends of which are in the test; e2e/h2_stage.py
+    "streams.example.com": ("198.18.4.1", "2001:db8:4::1"),
+    "leaving.example.com": ("198.18.4.1",),
     # in no routing table: swallowed without an answer, answered by ICMP
     "silent.example.com": ("198.18.9.1",),
     "unreachable.example.com": ("198.18.9.2",),

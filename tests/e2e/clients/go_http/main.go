@@ -20,6 +20,7 @@ import (
 	"sort"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -33,6 +34,7 @@ type testCase struct {
 	flags             map[string]bool
 	timeout           time.Duration
 	pin               string // SHA-256 of the only certificate to accept; empty: any that is valid
+	times             int    // requests at once, {} in the URL being the number of each; 0: it is one request
 }
 
 func parse(line string) testCase {
@@ -54,6 +56,8 @@ func parse(line string) testCase {
 			c.timeout = time.Duration(seconds * float64(time.Second))
 		} else if found && name == "pin" {
 			c.pin = text
+		} else if found && name == "times" {
+			c.times, _ = strconv.Atoi(text)
 		}
 	}
 	return c
@@ -98,6 +102,7 @@ func request(c testCase, seen map[string]any) *http.Request {
 	trace := &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) {
 		host, port, _ := net.SplitHostPort(info.Conn.RemoteAddr().String())
 		seen["peer"] = []string{host, port}
+		seen["connection"] = info.Conn.LocalAddr().String()
 	}}
 	req, _ := http.NewRequestWithContext(httptrace.WithClientTrace(context.Background(), trace), c.method, c.url, payload)
 	for _, field := range c.headers {
@@ -147,6 +152,33 @@ func pinned(pin string) func([][]byte, [][]*x509.Certificate) error {
 }
 
 func observe(client http.Client, c testCase) map[string]any {
+	seen := fetch(client, c)
+	delete(seen, "connection")
+	return seen
+}
+
+func observeMany(client http.Client, c testCase) map[string]any {
+	begin, answers, connections := time.Now(), make([]map[string]any, c.times), map[any]bool{}
+	var all sync.WaitGroup
+	for number := range answers {
+		all.Add(1)
+		go func(number int) {
+			defer all.Done()
+			one := c
+			one.url = strings.Replace(c.url, "{}", strconv.Itoa(10+number), 1)
+			answers[number] = fetch(client, one)
+		}(number)
+	}
+	all.Wait()
+	for _, answer := range answers {
+		connections[answer["connection"]] = true
+		delete(answer, "connection")
+	}
+	together := time.Since(begin) < time.Duration(c.times)*150*time.Millisecond
+	return map[string]any{"name": c.name, "answers": answers, "connections": len(connections), "together": together}
+}
+
+func fetch(client http.Client, c testCase) map[string]any {
 	seen := map[string]any{"name": c.name}
 	if !c.flags["follow"] {
 		client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
@@ -156,7 +188,7 @@ func observe(client http.Client, c testCase) map[string]any {
 		client.Transport = &http.Transport{TLSClientConfig: &tls.Config{RootCAs: x509.NewCertPool()}}
 	}
 	if c.pin != "" {
-		client.Transport = &http.Transport{TLSClientConfig: &tls.Config{VerifyPeerCertificate: pinned(c.pin)}}
+		client.Transport = &http.Transport{TLSClientConfig: &tls.Config{VerifyPeerCertificate: pinned(c.pin)}, ForceAttemptHTTP2: true}
 	}
 	response, err := client.Do(request(c, seen))
 	if err != nil {
@@ -182,7 +214,11 @@ func main() {
 	transport.ExpectContinueTimeout = 10 * time.Second
 	lines := bufio.NewScanner(file)
 	for lines.Scan() {
-		out, _ := json.Marshal(observe(http.Client{Transport: transport}, parse(lines.Text())))
+		c, how := parse(lines.Text()), observe
+		if c.times > 0 {
+			how = observeMany
+		}
+		out, _ := json.Marshal(how(http.Client{Transport: transport}, c))
 		fmt.Println(string(out))
 	}
 }
