@@ -134,9 +134,10 @@ std::vector<Route> ControlServer::State::gateway_routes() {
   };
   return {{"GET", wire::route::kHandshake, forwarded},  {"GET", wire::route::kTop, forwarded},
           {"GET", wire::route::kFlows, forwarded},      {"GET", wire::route::kQuotas, forwarded},
-          {"GET", wire::route::kDiscover, forwarded},   {"POST", wire::route::kExportersReload, forwarded},
-          {"GET", wire::route::kTail, forwarded},       {"GET", wire::route::kMetrics, forwarded},
-          {"POST", wire::route::kLogsFlush, forwarded}, {"POST", wire::route::kLogsReopen, forwarded}};
+          {"GET", wire::route::kTls, forwarded},        {"POST", wire::route::kExportersReload, forwarded},
+          {"GET", wire::route::kDiscover, forwarded},   {"GET", wire::route::kTail, forwarded},
+          {"GET", wire::route::kMetrics, forwarded},    {"POST", wire::route::kLogsFlush, forwarded},
+          {"POST", wire::route::kLogsReopen, forwarded}};
 }
 
 Result<std::unique_ptr<ControlServer>> ControlServer::create(EventLoop& loop, Fd listener, ControlHost& host,

@@ -14,8 +14,10 @@ from tls_interception import (LOCAL, in_unit, issuer, look_at, opening_lunard, r
 
 CHOSEN = "chosen.example.com"  # as long as FORGED, so that texts with the name have the same length
 JUDGES = [client for client in H2_CLIENTS if client.name != "nghttp"]  # which takes any certificate
-PINNING = [client for client in H2_CLIENTS if client.name in ("Node http2", "Go net/http")]
-PINNED = "another certificate than the pinned one"
+# How those that can have a pin say that it is another certificate.
+PINNED = {"Node http2": "another certificate than the pinned one", "Go net/http": "another certificate than the pinned one",
+          "Java HttpClient": "AnotherCertificate"}
+PINNING = [client for client in H2_CLIENTS if client.name in PINNED]
 each_judge = pytest.mark.parametrize("client", JUDGES, ids=lambda client: client.name)
 each_pinning = pytest.mark.parametrize("client", PINNING, ids=lambda client: client.name)
 
@@ -71,7 +73,7 @@ def test_a_client_with_the_local_authority_is_intercepted(lunard, visit, told, c
 def test_a_client_with_a_pin_works_from_its_second_call_on(lunard, visit, told, pin, client):
     way = in_unit(f"pin-{client.label.lower()}.service")
     refused, cgroup = visit(client, way, told, flags=pin)
-    assert status_of(refused) == 0 and refused["error"][-1].endswith(PINNED)
+    assert status_of(refused) == 0 and refused["error"][-1].endswith(PINNED[client.name])
     assert requests_of(lunard, cgroup, at_least=0) == []
     assert_works_unopened(lunard, visit(client, way, told, flags=pin))
 

@@ -13,6 +13,8 @@ import java.net.http.HttpResponse;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.MessageDigest;
+import java.security.cert.CertificateException;
+import java.security.cert.X509Certificate;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HexFormat;
@@ -23,6 +25,7 @@ import java.util.concurrent.CompletableFuture;
 import javax.net.ssl.HttpsURLConnection;
 import javax.net.ssl.SSLContext;
 import javax.net.ssl.TrustManagerFactory;
+import javax.net.ssl.X509TrustManager;
 
 public class JavaClient {
     static final String PATTERN = "lunar-0123456789abcdefghijklmnopqrstuvwxyz\n";
@@ -45,12 +48,16 @@ public class JavaClient {
             return body;
         }
 
-        // The number of a flag NAME=NUMBER.
-        double flag(String name, double otherwise) {
+        // The text of a flag NAME=TEXT.
+        String flag(String name) {
             for (String flag : flags) {
-                if (flag.startsWith(name + "=")) return Double.parseDouble(flag.substring(name.length() + 1));
+                if (flag.startsWith(name + "=")) return flag.substring(name.length() + 1);
             }
-            return otherwise;
+            return null;
+        }
+
+        double flag(String name, double otherwise) {
+            return flag(name) == null ? otherwise : Double.parseDouble(flag(name));
         }
 
         Duration timeout() {
@@ -126,9 +133,39 @@ public class JavaClient {
         return context;
     }
 
-    static HttpClient client(boolean follow, boolean untrusted) throws Exception {
+    static class AnotherCertificate extends CertificateException {}
+
+    // Trusts a server with this certificate alone, whose SHA-256 it is.
+    record Pin(String sha256) implements X509TrustManager {
+        public void checkClientTrusted(X509Certificate[] chain, String type) {}
+        public X509Certificate[] getAcceptedIssuers() {
+            return new X509Certificate[0];
+        }
+        public void checkServerTrusted(X509Certificate[] chain, String type) throws CertificateException {
+            try {
+                byte[] shown = MessageDigest.getInstance("SHA-256").digest(chain[0].getEncoded());
+                if (!HexFormat.of().formatHex(shown).equals(sha256)) throw new AnotherCertificate();
+            } catch (java.security.NoSuchAlgorithmException error) {
+                throw new CertificateException(error);
+            }
+        }
+    }
+
+    static SSLContext pinned(String sha256) throws Exception {
+        SSLContext context = SSLContext.getInstance("TLS");
+        context.init(null, new X509TrustManager[] {new Pin(sha256)}, null);
+        return context;
+    }
+
+    static HttpClient client(boolean follow, SSLContext tls) throws Exception {
         HttpClient.Builder builder = HttpClient.newBuilder().followRedirects(follow ? HttpClient.Redirect.NORMAL : HttpClient.Redirect.NEVER);
-        return (untrusted ? builder.sslContext(untrusting()) : builder).build();
+        return (tls == null ? builder : builder.sslContext(tls)).build();
+    }
+
+    // One that has a trust of its own is for one case.
+    static HttpClient clientFor(Case c, HttpClient plain, HttpClient following) throws Exception {
+        if (c.flag("pin") != null) return client(false, pinned(c.flag("pin")));
+        return c.flags.contains("untrusted") ? client(false, untrusting()) : c.flags.contains("follow") ? following : plain;
     }
 
     static void observeNew(HttpClient client, Case c, Seen seen) throws Exception {
@@ -192,7 +229,7 @@ public class JavaClient {
     }
 
     public static void main(String[] arguments) throws Exception {
-        HttpClient plain = client(false, false), following = client(true, false);
+        HttpClient plain = client(false, null), following = client(true, null);
         for (String line : Files.readAllLines(Path.of(arguments[0]))) {
             Case c = Case.parse(line);
             Seen seen = new Seen(c);
@@ -202,7 +239,7 @@ public class JavaClient {
                 } else if (arguments[1].equals("old")) {
                     observeOld(c, seen);
                 } else {
-                    observeNew(c.flags.contains("untrusted") ? client(false, true) : c.flags.contains("follow") ? following : plain, c, seen);
+                    observeNew(clientFor(c, plain, following), c, seen);
                 }
             } catch (Exception error) {
                 seen.fail(error);
