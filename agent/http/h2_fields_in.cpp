@@ -39,6 +39,9 @@ struct Parts {
   bool grpc = false;
 };
 
+// Most heads are not longer, and do not grow byte by byte then.
+constexpr size_t ordinary_head = 1024;
+
 // What a list may contain beside ordinary fields.
 struct Grammar {
   std::span<const Slot> pseudo;
@@ -323,6 +326,7 @@ const char* request_to_h1(std::span<const H2Field> fields, bool ended, const H2R
   if (!tunnel && !ended)
     out.framing = parts.content_length ? BodyFraming{Kind::content_length, length} : BodyFraming{Kind::chunked, 0};
   out.text.clear();
+  out.text.reserve(ordinary_head);
   put_request_line(out.text, parts.pseudo, exchange.tunnel);
   if (parts.pseudo.authority) put_line(out.text, "host", *parts.pseudo.authority);
   put_connection(out.text, exchange, parts.te);
@@ -343,6 +347,7 @@ const char* response_to_h1(std::span<const H2Field> fields, bool ended, const H2
   int status = status_of(parts.pseudo.status);
   if (const char* fault = check_response(status, ended, parts, exchange)) return fault;
   out.text.clear();
+  out.text.reserve(ordinary_head);
   out.framing = {};
   out.interim = status < 200;
   make_room_for_trailers(parts, ended || !has_body(status, exchange));

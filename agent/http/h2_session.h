@@ -145,7 +145,7 @@ class H2Session {
   size_t take_body(H2Stream& stream, std::string_view bytes);
   const char* submit_response(H2Stream& stream, std::string_view text);
   const char* submit_request(H2Stream& stream, std::string_view text);
-  const char* submit(H2Stream& stream, H2FieldBlock& block, const BodyFraming& framing, bool interim);
+  const char* submit(H2Stream& stream, const BodyFraming& framing, bool interim);
   void body_begins(H2Stream& stream, const BodyFraming& framing);
   void resume(H2Stream& stream);
   void take_output(H2Stream& stream, size_t size);
@@ -170,7 +170,8 @@ class H2Session {
   size_t output_ = 0;                                 // bytes that wait in all streams
   size_t starved_ = 0;
 
-  H2FieldBlock block_;  // the header block that is coming in: there is one at a time
+  H2FieldBlock block_;     // the header block that is coming in: there is one at a time
+  H2FieldBlock outgoing_;  // the head that is being submitted
   size_t block_size_ = 0;
 
   bool draining_ = false;

@@ -23,8 +23,10 @@ nghttp2_nv pair_of(const H2Field& field) {
 }
 
 std::vector<nghttp2_nv> pairs_of(H2FieldBlock& block) {
+  const std::span<const H2Field> fields = block.fields();
   std::vector<nghttp2_nv> pairs;
-  for (const H2Field& field : block.fields()) pairs.push_back(pair_of(field));
+  pairs.reserve(fields.size());
+  for (const H2Field& field : fields) pairs.push_back(pair_of(field));
   return pairs;
 }
 
@@ -93,24 +95,24 @@ const char* H2Session::submit_response(H2Stream& stream, std::string_view text) 
                          .connect = stream.exchange.tunnel == H2Exchange::Tunnel::connect};
   ResponseHead head;
   if (parse_response_head(text, context, head) != ParseState::complete) return head.fault;
-  H2FieldBlock block;
+  outgoing_.clear();
   BodyFraming framing;
-  if (const char* fault = response_to_h2(head, stream.exchange, block, framing)) return fault;
-  return submit(stream, block, framing, head.interim());
+  if (const char* fault = response_to_h2(head, stream.exchange, outgoing_, framing)) return fault;
+  return submit(stream, framing, head.interim());
 }
 
 const char* H2Session::submit_request(H2Stream& stream, std::string_view text) {
   RequestHead head;
   if (parse_request_head(text, head) != ParseState::complete) return head.fault;
-  H2FieldBlock block;
+  outgoing_.clear();
   BodyFraming framing;
   H2PeerRules rules{options_.scheme, options_.extended_connect && peer_offers_extended_connect()};
-  if (const char* fault = request_to_h2(head, rules, stream.exchange, block, framing)) return fault;
-  return submit(stream, block, framing, false);
+  if (const char* fault = request_to_h2(head, rules, stream.exchange, outgoing_, framing)) return fault;
+  return submit(stream, framing, false);
 }
 
-const char* H2Session::submit(H2Stream& stream, H2FieldBlock& block, const BodyFraming& framing, bool interim) {
-  std::vector<nghttp2_nv> fields = pairs_of(block);
+const char* H2Session::submit(H2Stream& stream, const BodyFraming& framing, bool interim) {
+  std::vector<nghttp2_nv> fields = pairs_of(outgoing_);
   nghttp2_data_provider payload = H2Callbacks::payload();
   const nghttp2_data_provider* body = framing.kind == Kind::none ? nullptr : &payload;
   int result = 0;
