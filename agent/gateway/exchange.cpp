@@ -185,13 +185,13 @@ void Exchange::begin_response(const http::ResponseHead& head) {
 
 Exchange::State Exchange::forward_head(http::ResponseHead& head, std::string_view bytes) {
   begin_response(head);
-  auto head_size = static_cast<uint32_t>(head.size);
-  if (head.has_lunar || session_.closes_after_answer() || request_.explicit_mode) {
-    session_.client->send(rewritten_head(head, bytes.substr(0, head_size)));
-    session_.upstream->take(head_size).reset();
-    head_size = 0;
-  }
-  return forward_with_body(head_size);
+  const auto head_size = static_cast<uint32_t>(head.size);
+  head_has_lunar_ = head.has_lunar;
+  if (!must_change_head()) return forward_with_body(head_size);
+  head_ = rewritten_head(head, bytes.substr(0, head_size));
+  session_.upstream->take(head_size).reset();
+  progress_ = session_.worker.loop().now();
+  return State::going;
 }
 
 // What is there of the body goes out with the head before it.

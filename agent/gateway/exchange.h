@@ -94,6 +94,7 @@ class Exchange {
   State read_response_head(bool& waiting);
   void begin_response(const http::ResponseHead& head);
   void pass_on_body(uring::BufferRef piece);
+  [[nodiscard]] bool held_by_flows(const uring::Buffer& piece);
   void send_bytes(std::string_view bytes);
   void send_head();
   [[nodiscard]] bool joined_head(std::string_view bytes);
@@ -117,7 +118,7 @@ class Exchange {
   http::BodyScanner response_;
   MonotonicTime progress_;  // when a byte last moved
   Interception* interception_ = nullptr;
-  uring::BufferRef head_;     // released; what is there of the body in the same step goes out with it
+  uring::BufferRef head_;     // changed, or released; what is there of the body in the same step goes out with it
   uint64_t sent_before_ = 0;  // what the upstream connection had sent before this request
   OpaqueReason opaque_reason_ = OpaqueReason::none;
   Failure failure_ = Failure::none;

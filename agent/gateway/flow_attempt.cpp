@@ -78,7 +78,7 @@ uring::Task<Served> FlowAttempt::run() {
 }
 
 Served FlowAttempt::client_left(bool handed_over) {
-  end_execution({.complete = false, .answered = false});
+  end_execution({.complete = false});
   intake_.request.draft.termination = Termination::client_abort;
   if (!handed_over) hand_over_record(intake_.request.draft);
   record_attempt(session_, intake_.request.draft);
@@ -341,7 +341,7 @@ uring::Task<std::optional<Served>> FlowAttempt::act(Effect effect) {
   if (std::holds_alternative<effect::Respond>(effect)) co_return co_await answer_with_flows();
   auto* refuse = std::get_if<effect::Refuse>(&effect);
   std::string flow = refuse == nullptr ? "" : refuse->flow;
-  end_execution({.complete = false, .answered = false});
+  end_execution({.complete = false});
   intake_.request.draft.status = 503;
   hand_over_record(intake_.request.draft);
   co_return co_await answer_blocked(session_, intake_.request, std::move(flow));

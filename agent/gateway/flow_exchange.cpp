@@ -63,13 +63,13 @@ uring::BufferRef FlowAttempt::outgoing(Request& request) {
 uring::Task<std::optional<Served>> FlowAttempt::forward() {
   if (must_be_reached()) co_await reach();
   if (intake_.answer) {
-    end_execution({.complete = false, .answered = false});
+    end_execution({.complete = false});
     const Served served = refuse_request(session_, intake_);
     hand_over_record(intake_.request.draft);
     co_return served;
   }
   if (!session_.obtain(intake_.request.destination, intake_.pooled_limit())) {
-    end_execution({.complete = false, .answered = false});
+    end_execution({.complete = false});
     hand_over_record(intake_.request.draft);
     co_return Served{Exchange::State::reset, OpaqueReason::none};
   }
@@ -81,7 +81,7 @@ uring::Task<std::optional<Served>> FlowAttempt::forward() {
   answering.interception.request_body = body();
   uring::BufferRef first = outgoing(request);
   Exchange exchange(session_, std::move(request));
-  exchange.intercept(answering.interception);
+  if (execution_->wants_response() || answering.interception.copies_request) exchange.intercept(answering.interception);
   exchange.begin(std::move(first));
   Exchange::State state = co_await relay(exchange, answering);
   if (answering.over) co_return *answering.over;
@@ -249,8 +249,8 @@ void FlowAttempt::deliver(Exchange& exchange, Answering& answering) {
 }
 
 Served FlowAttempt::end_exchange(Exchange& exchange, Answering& answering, Exchange::State state) {
-  bool answered = execution_->response() != nullptr;
-  bool complete = answered && exchange.draft().termination == Termination::ok && state != Exchange::State::opaque;
+  const bool answered = exchange.draft().status != 0;
+  const bool complete = answered && exchange.draft().termination == Termination::ok && state != Exchange::State::opaque;
   if (Response* response = execution_->response(); response != nullptr && !response->body_changed) {
     if (!response->body) fill_body(exchange, answering, *response);
     if (!response->size) response->size = exchange.draft().bytes_out;
@@ -259,7 +259,7 @@ Served FlowAttempt::end_exchange(Exchange& exchange, Answering& answering, Excha
   }
   note_kept_body(exchange, answering.interception);
   count_copied_request(answering.interception);
-  end_execution({.complete = complete, .answered = answered});
+  end_execution({.complete = complete});
   if (state == Exchange::State::failed) {
     bool timeout = exchange.failure() == Exchange::Failure::timeout;
     answer(session_, exchange.draft(), {.refusal = timeout ? Refusal::timeout : Refusal::unreachable, .close = true});

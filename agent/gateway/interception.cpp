@@ -39,26 +39,29 @@ void Exchange::send_bytes(std::string_view bytes) {
 }
 
 void Exchange::pass_on_body(uring::BufferRef piece) {
-  if (interception_ == nullptr) return session_.client->send(std::move(piece));
-  if (replaced_) return;
+  if (replaced_ || (interception_ != nullptr && held_by_flows(*piece))) return;
+  if (joined_head(piece->view())) return;
+  send_head();
+  session_.client->send(std::move(piece));
+}
+
+bool Exchange::held_by_flows(const uring::Buffer& piece) {
   Interception& flows = *interception_;
-  if (flows.watches_response) flows.watches_response(piece->view());
+  if (flows.watches_response) flows.watches_response(piece.view());
   bool copies = (flows.copies_response || flows.holds_response) && flows.response_whole;
-  bool fits = flows.response_body.size() + piece->size() <= flows.limit;
-  if (copies && fits) flows.response_body.append(piece->view());
-  if (flows.holds_response && fits) return;
+  bool fits = flows.response_body.size() + piece.size() <= flows.limit;
+  if (copies && fits) flows.response_body.append(piece.view());
+  if (flows.holds_response && fits) return true;
   if (copies && !fits) {
     flows.response_whole = false;
     // What is held goes out with the head, this piece behind it.
     if (flows.holds_response) {
-      flows.response_body.append(piece->view());
-      return;
+      flows.response_body.append(piece.view());
+      return true;
     }
     flows.response_body = {};
   }
-  if (joined_head(piece->view())) return;
-  send_head();
-  session_.client->send(std::move(piece));
+  return false;
 }
 
 bool Exchange::response_whole() const {

@@ -143,7 +143,7 @@ void Simulation::pursue(Call& call, Effect effect) {
       call.outcomes.blocked_by = refuse->flow;
       call.outcomes.status = 503;
       call.outcomes.done = true;
-      end_attempt(call, {.complete = false, .answered = false});
+      end_attempt(call, {.complete = false});
     }
     return;
   }
@@ -191,7 +191,7 @@ void Simulation::answer(const std::string& name, const SimulatedResponse& given)
   if (!call.provider_asked) return;
   call.provider_asked = false;
   if (given.unreachable) {
-    end_attempt(call, {.complete = false, .answered = false});
+    end_attempt(call, {.complete = false});
     call.outcomes.done = true;
     wake_waiters();
     return;
@@ -230,7 +230,7 @@ void Simulation::leave(const std::string& name) {
   call.ticket.reset();
   call.resend_at.reset();
   call.provider_asked = false;
-  if (!call.outcomes.done && call.execution != nullptr) end_attempt(call, {.complete = false, .answered = false});
+  if (!call.outcomes.done && call.execution != nullptr) end_attempt(call, {.complete = false});
   call.outcomes.done = true;
   wake_waiters();
 }

@@ -103,6 +103,15 @@ Effect Execution::time_out(Instant now) {
   return refused ? *std::move(refused) : end_pass();
 }
 
+bool Execution::wants_response() const {
+  if (!notes_.observers.empty() || !notes_.spans.empty() || quotas_.wants_response(selection_)) return true;
+  return std::ranges::any_of(selection_.flows, [this](const SelectedFlow& selected) {
+    const Graph& side = plan_->flows[selected.flow].response;
+    return side.rooted &&
+           std::ranges::any_of(side.root, [](const GraphEdge& edge) { return edge.target != GraphEdge::stream_end; });
+  });
+}
+
 ResponseBodyUse Execution::response_body_use(const Response& head) {
   ResponseBodyUse out;
   View view(*request_, &head);

@@ -40,7 +40,6 @@ struct RunTime {
 // How an attempt ended.
 struct AttemptEnd {
   bool complete = false;  // the response was delivered whole
-  bool answered = true;   // a response head came, from the provider or from a flow
 };
 
 // Not movable: contexts and views point into it. All calls on one thread; the agent owns it for the attempt.
@@ -60,6 +59,9 @@ class Execution {
   [[nodiscard]] Effect resume(Reply reply, Instant now);
   // flows.processing_timeout has passed: what has not run counts as failed.
   [[nodiscard]] Effect time_out(Instant now);
+
+  // After Forward: whether anything looks at the provider's response. If nothing does, there need be no response pass.
+  [[nodiscard]] bool wants_response() const;
 
   // The response pass, over a response of the provider whose head is complete, or over the one that Respond made. Its
   // body is there if it was held.

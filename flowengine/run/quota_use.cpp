@@ -66,6 +66,18 @@ void QuotaUse::acquired() {
   for (const Claim& claim : claims_) touch(claim, false);
 }
 
+bool QuotaUse::wants_response(const Selection& selection) const {
+  const auto learns = [this](uint32_t node) {
+    return std::holds_alternative<HeaderBased>(plan_.quotas.nodes[node].strategy);
+  };
+  const auto wants = [this, &learns](const Touched& one) {
+    const FixedWindow* window = window_of(plan_.quotas.nodes[one.node]);
+    const bool counts = window != nullptr && window->counter == Counter::response;
+    return learns(one.node) || counts || plan_.quota_rules[one.node].counter.has_value();
+  };
+  return std::ranges::any_of(selection.quotas, learns, &SelectedQuota::node) || std::ranges::any_of(touched_, wants);
+}
+
 void QuotaUse::finish(const Selection& selection, const Response* response, std::vector<Emission>& emissions) {
   for (const SelectedQuota& selected : selection.quotas) {
     bool learns = std::holds_alternative<HeaderBased>(plan_.quotas.nodes[selected.node].strategy);

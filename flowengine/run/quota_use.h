@@ -31,6 +31,9 @@ class QuotaUse {
     for (const Touched& one : touched_) visit(one.node);
   }
 
+  // Whether one of those, or one that learns from every response, needs to see the provider's.
+  [[nodiscard]] bool wants_response(const Selection& selection) const;
+
   // What the end of the attempt owes: additions, releases, and what the provider said.
   void finish(const Selection& selection, const Response* response, std::vector<Emission>& emissions);
 

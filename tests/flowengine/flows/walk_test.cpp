@@ -41,7 +41,7 @@ struct Attempt {
     wanted = selection.body;
     execution = std::make_unique<Execution>(plan, transaction, std::move(request), selection);
   }
-  ~Attempt() { execution->finish({.complete = false, .answered = false}, scene_start); }
+  ~Attempt() { execution->finish({.complete = false}, scene_start); }
 
   [[nodiscard]] std::string failure() const {
     for (const Emission& one : execution->emissions())
@@ -196,6 +196,43 @@ TEST_CASE("5.3: uses of bodies: held, kept for replay, copied") {
     scene.flow(flow_with("F", "{url: \"h.example.com/*\"}", "{P: {processor: " + std::string(row.processor) + "}}",
                          request ? "[" + to("P") + "]" : "", request ? "" : "[" + to("P") + "]"));
     CHECK(scene.plan()->flows[0].body.*row.use);
+  }
+}
+
+TEST_CASE("6.4: a response that nothing looks at needs no pass") {
+  struct Row {
+    std::string_view processor, request, response, quota;
+    bool wants;
+  };
+  const std::string change =
+      "{P: {processor: TransformAPICall, parameters: [{key: set, value: {$.request.path: /v2}}]}}";
+  const std::string har = "{P: {processor: HARCollector, parameters: [{key: exporter_id, value: file}]}}";
+  const std::string learned =
+      "quotas: [{id: Q, filter: {url: \"h.example.com/*\"}, strategy: {header_based: {quota_header: x-left, "
+      "reset_header: x-reset}}}]";
+  const std::string counted =
+      "quotas: [{id: Q, filter: {url: \"h.example.com/*\"}, strategy: {fixed_window_custom_counter: "
+      "{max: 9, interval: 1, interval_unit: hour, counter_value_path: $.response.usage.total_tokens}}}]";
+  const std::string trace = "{P: {processor: UserDefinedTraces, parameters: [{key: trace_exporter_id, value: c}]}}";
+  const Row rows[] = {{"{}", "", "", "", false},     {change, "P", "", "", false}, {har, "P", "", "", false},
+                      {har, "", "P", "", true},      {trace, "P", "", "", true},   {"{}", "", "", hour, false},
+                      {"{}", "", "", learned, true}, {"{}", "", "", counted, true}};
+  for (const Row& row : rows) {
+    CAPTURE(row.processor);
+    CAPTURE(row.quota);
+    FlowScene scene;
+    scene.gateway(
+        "trace_exporter: {trace_exporter_id: c, traces_endpoint: \"http://otel.example.com:4318/v1/traces\"}");
+    auto steps = [](std::string_view name) { return name.empty() ? std::string() : "[" + to(name) + "]"; };
+    scene.flow(flow_with("F", "{url: \"h.example.com/*\"}", std::string(row.processor), steps(row.request),
+                         steps(row.response)));
+    if (!row.quota.empty()) scene.quota(std::string(row.quota));
+    Attempt attempt(scene.plan());
+    Effect effect = attempt.execution->begin(scene_start);
+    while (std::holds_alternative<effect::Count>(effect))
+      effect = attempt.execution->resume(reply::Counted{}, scene_start);
+    REQUIRE(std::holds_alternative<effect::Forward>(effect));
+    CHECK(attempt.execution->wants_response() == row.wants);
   }
 }
 
