@@ -24,7 +24,8 @@ WANTED = (
 
 def over_tls(case):
     server = next(server for server in SERVERS if case.url.startswith(f"{server}/"))
-    return replace(case, url=SERVERS[server] + case.url.removeprefix(server))
+    needs = case.needs | ({"cuts"} if case.name == "chunks cut by a close" else set())
+    return replace(case, url=SERVERS[server] + case.url.removeprefix(server), needs=needs)
 
 
 _by_name = {case.name: case for case in CASES}
