@@ -318,15 +318,17 @@ def test_a_thousand_reloads_under_load_fail_no_request_and_lose_no_count(make_lu
             reload(i)
         took = time.monotonic() - began
         operations = running.finish()
-    # Traffic touches buffers for the first time; reloads are looked at without it.
-    warm = pss(gateway)
-    for i in range(1000):
-        reload(i)
-    after = pss(gateway)
+    # A leak grows in each of the rounds; the allocator settles after some.
+    sizes = [pss(gateway)]
+    for _ in range(4):
+        for i in range(500):
+            reload(i)
+        sizes.append(pss(gateway))
+    growth = min(after - before for before, after in zip(sizes, sizes[1:]))
     failed = [operation for operation in operations if operation.failure]
     announce("1000 reloads under load", operations=len(operations), failed=len(failed), counted=counted(lunard, "All"), took=f"{took:.1f} s",
-             gateway_pss_over_1000_more=f"{warm} -> {after} KiB")
+             gateway_pss_over_4_times_500_more=f"{' '.join(map(str, sizes))} KiB")
     assert not failed and len(operations) > 500
     assert lunard.gateway_pid() == gateway
     assert counted(lunard, "All") == len(operations)
-    assert after < warm * 1.03
+    assert growth * 1024 < 500 * 100, "a reload may leave less than 100 bytes behind"
