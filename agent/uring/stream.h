@@ -66,7 +66,6 @@ class Stream {
   [[nodiscard]] uint32_t input_bytes() const { return input_bytes_; }
   [[nodiscard]] BufferRef take();                // the oldest piece
   [[nodiscard]] BufferRef take(uint32_t bytes);  // that many bytes of it; copies only when the rest must stay
-  void put_back(BufferRef piece);                // becomes the oldest again
   // Joins queued pieces so that at least `bytes` are contiguous, where that many are there. Bytes of the oldest piece
   // stay where they are if it has room for the others.
   void gather(uint32_t bytes);

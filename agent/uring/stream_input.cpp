@@ -145,14 +145,6 @@ BufferRef Stream::take(uint32_t bytes) {
   return {piece, BufferReturn{&loop_.buffers()}};
 }
 
-void Stream::put_back(BufferRef piece) {
-  if (piece->size() == 0) return;
-  input_bytes_ += piece->size();
-  piece->next = first_;
-  if (first_ == nullptr) last_ = piece.get();
-  first_ = piece.release();
-}
-
 void Stream::gather(uint32_t bytes) {
   bytes = std::min(bytes, input_bytes_);
   if (first_ == nullptr || first_->size() >= bytes) return;
