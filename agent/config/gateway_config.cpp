@@ -25,7 +25,7 @@ class Resolver {
     for (const ClientCertificateSpec& one : spec.client_certificates) resolve_certificate(one);
     for (const ProviderTlsSpec& one : spec.provider_tls) {
       out_.config.provider_tls.push_back(
-          {one.domain, one.tls_verify, one.ca ? file(*one.ca).value_or("") : "", one.min_version});
+          {one.domain, one.tls_verify, one.ca ? file(*one.ca) : "", one.min_version, one.fault});
     }
     FileExporter exporter = spec.file_exporter;
     exporter.dir = absolute(exporter.dir);
@@ -45,25 +45,33 @@ class Resolver {
     return path.starts_with('/') ? path : root_ + "/" + path;
   }
 
-  // The absolute path of a file that can be read.
-  std::optional<std::string> file(const NamedFile& named) {
+  bool check_readable(const std::string& path, Position at) {
+    if (access(path.c_str(), R_OK) == 0) return true;
+    add(at, Severity::error, "file-unusable", path + " cannot be read: " + strerror(errno));
+    return false;
+  }
+
+  // Its absolute path, also where it cannot be read.
+  std::string file(const NamedFile& named) {
     std::string path = absolute(named.path);
-    if (access(path.c_str(), R_OK) == 0) return path;
-    add(named.at, Severity::error, "file-unusable", path + " cannot be read: " + strerror(errno));
-    return std::nullopt;
+    check_readable(path, named.at);
+    return path;
   }
 
   void resolve_certificate(const ClientCertificateSpec& spec) {
-    auto cert = file(spec.cert);
-    if (!cert) return;
-    ClientCertificate out{spec.domain, *cert, *cert, "", spec.tls_verify};
-    if (cert->ends_with(".crt")) {
-      auto key = file({cert->substr(0, cert->size() - 4) + ".key", spec.cert.at});
-      if (!key) return;
-      out.key = *std::move(key);
-    }
-    if (spec.ca) out.ca = file(*spec.ca).value_or("");
+    ClientCertificate out{.domain = spec.domain, .tls_verify = spec.tls_verify, .fault = spec.fault};
+    if (spec.cert) read_certificate_files(*spec.cert, out);
+    if (spec.ca) out.ca = file(*spec.ca);
     out_.config.client_certificates.push_back(std::move(out));
+  }
+
+  void read_certificate_files(const NamedFile& cert, ClientCertificate& out) {
+    constexpr std::string_view separate = ".crt";
+    out.cert = out.key = absolute(cert.path);
+    const bool found = check_readable(out.cert, cert.at);
+    if (!out.cert.ends_with(separate)) return;
+    out.key.replace(out.key.size() - separate.size(), separate.size(), ".key");
+    if (found) check_readable(out.key, cert.at);
   }
 
   const std::string& root_;

@@ -13,12 +13,15 @@
 
 namespace lunar {
 
+// An entry with a fault is kept, and so is one whose files cannot be read: its hosts are not met by defaults instead.
+
 struct ClientCertificate {  // mTLS[]: presented to the provider `domain`
   HostPattern domain;
   std::string cert;  // absolute path: .pem with both, or .crt with the .key beside it
   std::string key;   // absolute path; equal to cert for a .pem
   std::string ca;    // empty: system roots
   bool tls_verify = true;
+  std::string fault;  // why the entry cannot be used; empty: it can
 };
 
 struct ProviderTls {  // provider_tls[]
@@ -26,6 +29,7 @@ struct ProviderTls {  // provider_tls[]
   bool tls_verify = true;
   std::string ca;
   LowestTls min_version = LowestTls::tls12;
+  std::string fault;
 };
 
 struct GatewayConfig {

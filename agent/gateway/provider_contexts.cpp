@@ -39,6 +39,8 @@ const Result<TlsRoots>& ProviderContexts::roots_for(const Rule& rule) const {
 
 Result<std::shared_ptr<const TlsClientContext>> ProviderContexts::make(const Rule& rule) const {
   const auto& [provider, certificate] = rule;
+  if (provider != nullptr && !provider->fault.empty()) return fail(provider->fault);
+  if (certificate != nullptr && !certificate->fault.empty()) return fail(certificate->fault);
   const Result<TlsRoots>& roots = roots_for(rule);
   if (!roots) return std::unexpected(roots.error());
   TlsClientContext::Settings settings{.roots = *roots, .sessions = {.keys = session_keys_}};

@@ -61,11 +61,20 @@ class Compilation final : public Surroundings {
   [[nodiscard]] bool left_out(const SourceFile& file) const { return left_out_.contains(file.path); }
 
   void read_gateway() {
-    if (!sources_.gateway_config || left_out(*sources_.gateway_config)) return;
+    if (!sources_.gateway_config) return;
+    if (left_out(*sources_.gateway_config)) return read_providers(sources_.gateway_config->text);
     out_.gateway = read_gateway_spec(sources_.gateway_config->text, out_.diagnostics);
     file_exporter = out_.gateway.file_exporter.id;
     unsupported_exporters = out_.gateway.unsupported_exporters;
     if (out_.gateway.trace_exporter) trace_exporter = out_.gateway.trace_exporter->id;
+  }
+
+  // Defaults in place of an authority, a certificate or a lowest version that somebody wanted are no safe way out.
+  void read_providers(std::string_view gateway_config) {
+    Diagnostics told;  // by the pass that found the error
+    GatewaySpec spec = read_gateway_spec(gateway_config, told);
+    out_.gateway.client_certificates = std::move(spec.client_certificates);
+    out_.gateway.provider_tls = std::move(spec.provider_tls);
   }
 
   void note_policies() {

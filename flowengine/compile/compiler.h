@@ -28,6 +28,8 @@ struct Sources {
 
 struct CompileOptions {
   // A file with an error is left out, and whatever depends on it; else one error refuses the whole (flows.md §1.5).
+  // What gateway_config.yaml says of single providers (mTLS, provider_tls) is not left out: its entries know their own
+  // faults.
   bool lenient = false;
   std::optional<std::chrono::milliseconds> processing_timeout;  // where it is set
   std::chrono::milliseconds retry_timeout{100'000};

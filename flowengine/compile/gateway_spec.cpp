@@ -1,6 +1,8 @@
 #include "flowengine/compile/gateway_spec.h"
 
 #include <algorithm>
+#include <span>
+#include <utility>
 
 #include "flowengine/expr/regex.h"
 #include "flowengine/spec/document.h"
@@ -12,7 +14,8 @@ namespace {
 
 class SpecReader {
  public:
-  SpecReader(GatewaySpec& out, Diagnostics& findings) : out_(out), reader_(gateway_config_name, findings) {}
+  SpecReader(GatewaySpec& out, Diagnostics& findings)
+      : out_(out), findings_(findings), reader_(gateway_config_name, findings) {}
 
   void read(const Value& document) {
     constexpr std::string_view keys[] = {"allowed_domains", "blocked_domains", "mTLS",
@@ -88,39 +91,53 @@ class SpecReader {
     if (!verify) reader_.warn(value->at, "unverified-tls", "the certificate of this provider is not verified");
   }
 
-  template <class Entries>
-  bool is_new(const Entries& entries, const HostPattern& pattern, const Value& entry) {
-    bool found = std::ranges::any_of(entries, [&](const auto& other) { return other.domain == pattern; });
-    if (found) reader_.error(entry.get("domain")->at, "duplicate-domain", pattern.text() + " is here twice");
-    return !found;
+  // The first error among the findings from `begin` on; empty: there is none.
+  [[nodiscard]] std::string fault_since(size_t begin) const {
+    const auto added = std::span(findings_.list()).subspan(begin);
+    const auto found = std::ranges::find(added, Severity::error, &Diagnostic::severity);
+    return found == added.end() ? "" : found->print();
+  }
+
+  // Which of two entries for one domain is meant, nobody can tell: the fault is of both.
+  template <class Spec>
+  void keep(std::vector<Spec>& entries, Spec read, const Value& entry, size_t findings_before) {
+    const auto other = std::ranges::find(entries, read.domain, &Spec::domain);
+    const bool twice = other != entries.end();
+    if (twice) reader_.error(entry.get("domain")->at, "duplicate-domain", read.domain.text() + " is here twice");
+    Spec& kept = twice ? *other : entries.emplace_back(std::move(read));
+    if (kept.fault.empty()) kept.fault = fault_since(findings_before);
   }
 
   void read_client_certificate(const Value& entry) {
     constexpr std::string_view keys[] = {"domain", "cert", "ca", "tls_verify"};
+    const size_t before = findings_.list().size();
     reader_.warn_unknown_keys(entry, keys);
     auto pattern = domain(entry);
     auto cert = file(required(entry, "cert"));
-    if (!pattern || !cert || !is_new(out_.client_certificates, *pattern, entry)) return;
-    ClientCertificateSpec out{.domain = *pattern, .cert = *std::move(cert), .ca = file(entry.get("ca"))};
+    if (!pattern) return;
+    ClientCertificateSpec out{.domain = *pattern, .cert = std::move(cert), .ca = file(entry.get("ca"))};
     read_verify(entry, out.tls_verify);
-    out_.client_certificates.push_back(std::move(out));
+    keep(out_.client_certificates, std::move(out), entry, before);
   }
 
   void read_provider_tls(const Value& entry) {
     constexpr std::string_view keys[] = {"domain", "tls_verify", "ca", "min_version"};
     constexpr std::string_view versions[] = {"1.2", "1.3"};
+    const size_t before = findings_.list().size();
     reader_.warn_unknown_keys(entry, keys);
     auto pattern = domain(entry);
-    if (!pattern || !is_new(out_.provider_tls, *pattern, entry)) return;
+    if (!pattern) return;
     ProviderTlsSpec out{.domain = *pattern, .ca = file(entry.get("ca"))};
     read_verify(entry, out.tls_verify);
     if (const Value* value = entry.get("min_version")) {
       auto found = std::ranges::find(versions, value->text);
-      if (found == std::end(versions))
-        return reader_.error(value->at, "out-of-range", describe(*value) + " is not one of 1.2, 1.3");
-      out.min_version = static_cast<LowestTls>(found - versions);
+      if (found == std::end(versions)) {
+        reader_.error(value->at, "out-of-range", describe(*value) + " is not one of 1.2, 1.3");
+      } else {
+        out.min_version = static_cast<LowestTls>(found - versions);
+      }
     }
-    out_.provider_tls.push_back(std::move(out));
+    keep(out_.provider_tls, std::move(out), entry, before);
   }
 
   void read_exporters(const Value& exporters) {
@@ -179,6 +196,7 @@ class SpecReader {
   }
 
   GatewaySpec& out_;
+  const Diagnostics& findings_;  // those of reader_ among others
   Reader reader_;
 };
 

@@ -18,11 +18,15 @@ struct NamedFile {
   Position at;
 };
 
+// An entry of mTLS or provider_tls with an error is kept with its `fault`, the finding as it is printed; without it the
+// hosts that it names would be met by defaults.
+
 struct ClientCertificateSpec {  // mTLS[]
   HostPattern domain;
-  NamedFile cert;
+  std::optional<NamedFile> cert;  // nothing: a fault
   std::optional<NamedFile> ca;
   bool tls_verify = true;
+  std::string fault;
 };
 
 struct ProviderTlsSpec {  // provider_tls[]
@@ -30,6 +34,7 @@ struct ProviderTlsSpec {  // provider_tls[]
   bool tls_verify = true;
   std::optional<NamedFile> ca;
   LowestTls min_version = LowestTls::tls12;
+  std::string fault;
 };
 
 struct FileExporter {

@@ -1,5 +1,9 @@
 #include "flowengine/spec/host_pattern.h"
 
+#include <arpa/inet.h>
+
+#include <array>
+
 #include "flowengine/uri.h"
 
 namespace lunar {
@@ -15,19 +19,33 @@ bool ends_with_folded(std::string_view host, std::string_view lower_case_end) {
   return true;
 }
 
+// The one spelling of an IPv6 address, without brackets; nothing for what is none.
+std::optional<std::string> usual_spelling(std::string_view address) {
+  in6_addr bytes{};
+  if (address.contains('\0') || inet_pton(AF_INET6, std::string(address).c_str(), &bytes) != 1) return std::nullopt;
+  std::array<char, INET6_ADDRSTRLEN> out{};
+  inet_ntop(AF_INET6, &bytes, out.data(), out.size());
+  return out.data();
+}
+
 }  // namespace
 
 std::optional<HostPattern> HostPattern::parse(std::string_view text) {
   HostPattern out;
   out.wildcard_ = text.starts_with("*.");
   if (out.wildcard_) text.remove_prefix(2);
-  auto authority = parse_authority(text);
+  // With two colons it is no port that follows, so brackets would only repeat that it is an address.
+  const bool bare = !text.starts_with('[') && text.find(':') != text.rfind(':');
+  auto authority = parse_authority(bare ? "[" + std::string(text) + "]" : std::string(text));
   if (!authority || authority->port || (authority->ipv6 && out.wildcard_)) return std::nullopt;
-  out.domain_ = authority->host;
+  auto host = authority->ipv6 ? usual_spelling(authority->host) : std::optional(authority->host);
+  if (!host) return std::nullopt;
+  out.domain_ = *std::move(host);
   return out;
 }
 
 bool HostPattern::matches(std::string_view host) const {
+  if (domain_.contains(':')) return usual_spelling(host) == domain_;
   if (host.ends_with('.')) host.remove_suffix(1);
   if (!ends_with_folded(host, domain_)) return false;
   size_t before = host.size() - domain_.size();

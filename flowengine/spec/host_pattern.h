@@ -1,4 +1,5 @@
-// An exact host name, or `*.` followed by a domain, which covers one or more labels in front of it. Ignores case.
+// An exact host name, or `*.` followed by a domain, which covers one or more labels in front of it. Ignores case. An
+// IPv6 address is meant in each of its spellings, and stands with brackets or without.
 #pragma once
 
 #include <optional>
@@ -17,7 +18,7 @@ class HostPattern {
   auto operator<=>(const HostPattern&) const = default;
 
  private:
-  std::string domain_;  // lower case
+  std::string domain_;  // lower case; an IPv6 address as RFC 5952 writes it, without brackets
   bool wildcard_ = false;
 };
 

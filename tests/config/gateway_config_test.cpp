@@ -84,6 +84,9 @@ TEST_CASE("gateway config: every fault is found at its place") {
        "1:40: warning: the certificate of this provider is not verified [unverified-tls]"},
       {"provider_tls: [{domain: a, min_version: 1.1}]", "1:41: error: 1.1 is not one of 1.2, 1.3 [out-of-range]"},
       {"provider_tls: [{domain: a}, {domain: a}]", "1:38: error: a is here twice [duplicate-domain]"},
+      {"provider_tls: [{domain: '[2001:db8::1]'}, {domain: '2001:db8:0::1'}]",
+       "1:52: error: 2001:db8::1 is here twice [duplicate-domain]"},
+      {"provider_tls: [{domain: 'a:80'}]", "1:25: error: \"a:80\" is neither a host nor *. and a domain [bad-type]"},
       {"exporters: {cloud: {exporter_id: c}}",
        "1:13: warning: `cloud` is read but exports nothing [exporter-unsupported]"},
       {"exporters: {file: {file_dir: /proc/none}}",
@@ -100,6 +103,52 @@ TEST_CASE("gateway config: every fault is found at its place") {
     CAPTURE(text);
     CHECK(printed(read_gateway_config(text, root.path())) == "gateway_config.yaml:" + expected + "\n");
   }
+}
+
+TEST_CASE("gateway config: an address of IPv6 is a host with brackets and without") {
+  const GatewayConfig config =
+      read_gateway_config(
+          "provider_tls: [{domain: '2001:db8::1', min_version: 1.3}, {domain: '[2001:db8::2]'}]\n"
+          "mTLS: [{domain: '2001:DB8::2', cert: /none.pem}]",
+          "/")
+          .config;
+  CHECK(config.tls_for("2001:db8::1")->min_version == LowestTls::tls13);
+  CHECK(config.tls_for("2001:db8::2")->min_version == LowestTls::tls12);
+  CHECK(config.certificate_for("2001:db8::2") != nullptr);
+  CHECK(config.tls_for("2001:db8::3") == nullptr);
+}
+
+TEST_CASE("gateway config: an entry with a fault is there still, with the finding, and the others have none") {
+  TemporaryDir root;
+  root.write("c.pem", "x");
+  auto loaded = read_gateway_config(
+      "mTLS: [{domain: a}, {domain: b, cert: c.pem, ca: [x]}, {domain: good, cert: c.pem}]\n"
+      "provider_tls: [{domain: c, tls_verify: maybe}, {domain: d, min_version: 1.1}, {domain: e, tls_verify: false},\n"
+      "  {domain: e}, {domain: good, tls_verify: false, colour: red}, {min_version: 1.3}]",
+      root.path());
+  const GatewayConfig& config = loaded.config;
+  const std::string file = "gateway_config.yaml:";
+  CHECK(config.certificate_for("a")->fault == file + "1:8: error: `cert` is required here [bad-type]");
+  CHECK(config.certificate_for("b")->fault == file + "1:50: error: expected a text, found a list [bad-type]");
+  CHECK(config.tls_for("c")->fault == file + "2:40: error: expected true or false, found \"maybe\" [bad-type]");
+  CHECK(config.tls_for("d")->fault == file + "2:73: error: 1.1 is not one of 1.2, 1.3 [out-of-range]");
+  CHECK(config.tls_for("e")->fault == file + "3:12: error: e is here twice [duplicate-domain]");
+  CHECK(config.certificate_for("good")->fault.empty());
+  CHECK(config.tls_for("good")->fault.empty());
+  CHECK(config.provider_tls.size() == 4);  // for which host the last one was, nobody knows
+}
+
+TEST_CASE("gateway config: an entry whose files cannot be read still names them") {
+  TemporaryDir root;
+  auto loaded = read_gateway_config(
+      "mTLS: [{domain: a, cert: no.crt, ca: no-ca.pem}]\nprovider_tls: [{domain: b, ca: no.pem}]", root.path());
+  CHECK(loaded.diagnostics.list().size() == 3);
+  REQUIRE(loaded.config.certificate_for("a") != nullptr);
+  CHECK(loaded.config.certificate_for("a")->cert == root.path() + "/no.crt");
+  CHECK(loaded.config.certificate_for("a")->key == root.path() + "/no.key");
+  CHECK(loaded.config.certificate_for("a")->ca == root.path() + "/no-ca.pem");
+  REQUIRE(loaded.config.tls_for("b") != nullptr);
+  CHECK(loaded.config.tls_for("b")->ca == root.path() + "/no.pem");
 }
 
 TEST_CASE("gateway config: the folder of the exporter may be relative to the root") {

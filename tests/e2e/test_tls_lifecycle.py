@@ -1,6 +1,7 @@
 """What decides whether TLS is opened: lists, units and ports, time, the authority; and what a new gateway process goes on with."""
 
 import os
+import re
 import signal
 import sys
 
@@ -14,9 +15,9 @@ from world.deadline import wait_until
 
 @pytest.fixture
 def start(world, make_lunard, tls_origins, local_authority):
-    """A lunard with these keys of tls, and the captured cgroup attached."""
-    def run(**tls):
-        lunard = make_lunard({**PATIENT, **settings(local_authority, **tls)}, gateway_config(tls_origins))
+    """A lunard with these keys of tls and of gateway_config.yaml, and the captured cgroup attached."""
+    def run(providers=None, **tls):
+        lunard = make_lunard({**PATIENT, **settings(local_authority, **tls)}, gateway_config(tls_origins, **(providers or {})))
         lunard.attach(world.captured)
         return lunard
 
@@ -54,6 +55,15 @@ def test_without_an_authority_everything_is_passed_through(start, world, tls_ori
     lunard = start(ca_dir=str(empty))
     assert not call(lunard, world, tls_origins.trust, "tls")
     assert "lunarctl ca init" in lunard.log()
+
+
+def test_an_entry_that_cannot_be_used_leaves_its_own_host_unopened_and_no_other(start, world, told):
+    """One names a file that is not there, the other none, an error for which the file as a whole is not in effect."""
+    lunard = start({"mTLS": [{"domain": "aio.example.com", "cert": "/absent.pem"}, {"domain": "rsa.example.com"}]})
+    assert [host for host in ("aio", "rsa", "tls") if call(lunard, world, told, host)] == ["tls"]
+    passed = "passes through unopened (provider_failed)"
+    assert f"TLS to aio.example.com {passed}: /absent.pem: cannot be opened: No such file" in lunard.log()
+    assert re.search(rf"TLS to rsa\.example\.com {re.escape(passed)}: gateway_config\.yaml:\S+ error: `cert` is required", lunard.log())
 
 
 # Calls again and again, until it was refused, served and refused.

@@ -124,6 +124,27 @@ TEST_CASE("boot: a metrics.yaml that is skipped selects nothing, so that the def
   CHECK(skipped(out) == "metrics.yaml ");
 }
 
+TEST_CASE("boot: of a gateway_config.yaml that is skipped, what it says of single providers holds") {
+  FlowScene scene;
+  scene.gateway(
+      "blocked_domains: [x, \"(\"]\nmTLS: [{domain: m, cert: c.pem}, {domain: n}]\n"
+      "provider_tls: [{domain: a, min_version: 1.1}, {domain: b, ca: c.pem}]\n"
+      "trace_exporter: {trace_exporter_id: t, traces_endpoint: \"b:1\"}");
+  scene.options().lenient = true;
+  const Compiled out = scene.compiled();
+  CHECK(skipped(out) == "gateway_config.yaml ");
+  CHECK(out.diagnostics.list().size() == 3);
+  CHECK(out.gateway.blocked_domains.empty());
+  CHECK_FALSE(out.gateway.trace_exporter);
+  REQUIRE(out.gateway.client_certificates.size() == 2);
+  CHECK(out.gateway.client_certificates[0].fault.empty());
+  CHECK(out.gateway.client_certificates[1].fault.ends_with("`cert` is required here [bad-type]"));
+  REQUIRE(out.gateway.provider_tls.size() == 2);
+  CHECK(out.gateway.provider_tls[0].fault.ends_with("1.1 is not one of 1.2, 1.3 [out-of-range]"));
+  CHECK(out.gateway.provider_tls[1].fault.empty());
+  CHECK(out.gateway.provider_tls[1].ca->path == "c.pem");
+}
+
 TEST_CASE("boot: no configuration at all is a good one") {
   FlowScene scene;
   CHECK(scene.findings().empty());
