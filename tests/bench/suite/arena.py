@@ -13,6 +13,7 @@ from . import certificates
 
 ORIGIN = "198.18.0.10:8080"
 TLS_ORIGIN = "198.18.0.10:443"
+H2_ORIGIN = "198.18.0.10:8443"
 CLIENT_LINK = "198.18.255.1"
 ORIGIN_LINK = "198.18.255.2"
 NICE = -20
@@ -111,10 +112,10 @@ class Arena:
             self._undo.callback(path.rmdir)
         return path
 
-    def inside(self, core, *argv):
-        """The command line that runs `argv` on the client side, on `core`; the process id is that of the program.
+    def inside(self, core, *argv, netns=None):
+        """The command line that runs `argv` on `core`, on the client side or in `netns`; the process id is the program's.
 
         The highest priority, for the generator and every gateway alike, keeps the machine's other work out.
         """
-        place = ["nsenter", f"--net=/run/netns/{self.name}", "nice", "-n", str(NICE), "taskset", "-c", str(core)]
+        place = ["nsenter", f"--net=/run/netns/{netns or self.name}", "nice", "-n", str(NICE), "taskset", "-c", str(core)]
         return place + [str(argument) for argument in argv]

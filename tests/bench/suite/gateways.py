@@ -78,6 +78,10 @@ class Gateway:
         tls = {"tls": {"authority": str(self.trust), "host": certificates.HOST}} if self.tls else {}
         return {"target": self.target_of(load), **tls}
 
+    def opened(self):
+        """How many connections of clients it has opened so far, where it counts them."""
+        return 0
+
     @property
     def cgroup(self):
         """Where the generator has to be: each gateway that captures has a cgroup of its own attached."""

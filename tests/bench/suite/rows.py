@@ -5,6 +5,7 @@ from typing import Callable
 
 IDLE_CONNECTIONS = 10_000
 IDLE_TLS_PAIRS = 2_000
+IDLE_H2_PAIRS = 1_000
 KIB = 1024
 BULK_BYTES = 1 << 30
 SATURATED = 0.9  # of the gateway's core; below it the generator was the limit
@@ -28,6 +29,8 @@ class Row:
     metrics: tuple[Metric, ...]
     of_memory: bool = False  # needs a fresh gateway, and is measured once
     tls: bool = False  # on both sides of the gateway
+    http2: bool = False  # likewise; the load and the origin are those of http2.py
+    warm_up: dict | None = None  # the order that comes before; its result is not looked at
     fault: Callable[[dict], str | None] = lambda result: None  # what makes a result incomparable
 
 
@@ -51,6 +54,18 @@ def pooled_provider(result):
     met, clients = result["provider_handshakes"], result["requests"]
     begun = result["connections"]  # so many may have met it before the window
     return f"only {met} handshakes with the provider for {clients} clients" if met + begun < clients else None
+
+
+def not_kept(result):
+    """Of a gateway that meets the provider again and again, handshakes would be in the figure."""
+    met, at_once = result["provider_connections"], result["requests_at_once"]
+    return f"{met} new connections to the provider for {at_once} requests at once" if met > at_once else None
+
+
+def shared_provider(result):
+    """A pair has a connection on both sides."""
+    met, clients = result["provider_connections"], result["requests"]
+    return f"only {met} connections to the provider for {clients} clients" if met < clients else None
 
 
 def resumed_share(result):
@@ -77,10 +92,15 @@ def at_rate(connections, rate, measure_ms):
     return {"load": "open", "connections": connections, "rate": rate, "warm_up_ms": 100, "measure_ms": measure_ms}
 
 
+def streams(requests):
+    return {"load": "h2-streams", "connections": 32, "streams": 10, "requests": requests}
+
+
 def churn(connections):
     return {"load": "churn", "connections": connections, "warm_up_ms": 200, "measure_ms": 800}
 
 
+WARM_UP = closed(64, 0, 100)
 ALL = (
     Row("keepalive-64", "keep-alive, 64 connections, closed loop", closed(64, 200, 800), (CPU, RATE)),
     Row("keepalive-1000", "keep-alive, 1,000 connections, closed loop", closed(1000, 300, 900), (CPU, RATE)),
@@ -92,17 +112,23 @@ ALL = (
         (Metric("cpu_s_per_gb", "CPU seconds per GB", lambda r: r["gateway_cpu"] / r["body_size"] * 1e9, digits=3),
          Metric("mb_per_second", "MB/s", lambda r: r["body_size"] / r["seconds"] / 1e6, digits=0))),
     Row("idle", "idle connections after one request each", {"load": "idle", "connections": IDLE_CONNECTIONS},
-        (Metric("bytes", "user memory each, bytes", bytes_per_connection, digits=0),), of_memory=True),
+        (Metric("bytes", "user memory each, bytes", bytes_per_connection, digits=0),), of_memory=True, warm_up=WARM_UP),
     Row("idle-pairs", "idle pairs, after all had a request in flight at once",
         {"load": "idle", "connections": IDLE_CONNECTIONS, "all_at_once": True},
-        (PAIR_MEMORY,), of_memory=True),
+        (PAIR_MEMORY,), of_memory=True, warm_up=WARM_UP),
     Row("tls-keepalive-64", "TLS on both sides, keep-alive, 64 connections, closed loop", closed(64, 200, 800), (CPU, RATE),
         tls=True),
     Row("tls-handshakes", "TLS on both sides, a connection per request: two handshakes each, 64 at a time", churn(64),
         (*PER_CONNECTION, Metric("resumed", "provider handshakes resumed, %", resumed_share, compare=None, digits=0)),
         tls=True, fault=pooled_provider),
     Row("tls-idle", "TLS on both sides, idle pairs, after all had a request in flight at once",
-        {"load": "idle", "connections": IDLE_TLS_PAIRS, "all_at_once": True}, (PAIR_MEMORY,), of_memory=True, tls=True),
+        {"load": "idle", "connections": IDLE_TLS_PAIRS, "all_at_once": True}, (PAIR_MEMORY,), of_memory=True, tls=True,
+        warm_up=WARM_UP),
+    Row("h2-streams", "HTTP/2 and TLS on both sides, 32 connections with 10 streams each, closed loop",
+        streams(150_000), (CPU, RATE), tls=True, http2=True, fault=not_kept, warm_up=streams(6_400)),
+    Row("h2-idle", "HTTP/2 and TLS on both sides, idle pairs after one request each",
+        {"load": "h2-idle", "connections": IDLE_H2_PAIRS}, (PAIR_MEMORY,), of_memory=True, tls=True, http2=True,
+        fault=shared_provider, warm_up={"load": "h2-idle", "connections": 64}),
 )
 
 BY_NAME = {row.name: row for row in ALL}
@@ -134,4 +160,6 @@ GOALS = (
     Goal("tls-keepalive-64", "cpu_us", "haproxy-tls", 0.75, "lunar+tls"),
     Goal("tls-handshakes", "cpu_us", "haproxy-tls", 1.05, "lunar+tls"),
     Goal("tls-idle", "bytes", None, 14 * KIB, "lunar+tls"),
+    Goal("h2-streams", "cpu_us", "haproxy-tls", 1.10, "lunar+tls"),
+    Goal("h2-idle", "bytes", None, 40 * KIB, "lunar+tls"),
 )

@@ -2,7 +2,7 @@
 
 import shutil
 
-from . import gateways, rows, tls_gateways
+from . import gateways, http2, rows, tls_gateways
 
 GATEWAYS = {kind.name: kind for kind in (
     gateways.Direct, gateways.Floor, gateways.HAProxy, gateways.Nginx, gateways.Lunar, gateways.LunarLogging,
@@ -17,6 +17,11 @@ class Unknown(Exception):
 def rows_of(wanted, tls):
     """Those named; else all in clear, or all with TLS."""
     return _named("--only", rows.BY_NAME, wanted) or [row for row in rows.ALL if row.tls == tls]
+
+
+def lacking(chosen_rows):
+    """What is not installed and rows of HTTP/2 need."""
+    return http2.missing() if any(row.http2 for row in chosen_rows) else []
 
 
 def gateways_of(wanted, chosen_rows):

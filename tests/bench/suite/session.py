@@ -5,6 +5,7 @@ import resource
 import sys
 import time
 
+from . import http2
 from . import peer as peers
 from . import priority
 
@@ -13,6 +14,7 @@ DESCRIPTORS_BESIDE = 1000  # what a gateway has open, or keeps in reserve, besid
 TOLERATED_DIRECT = 0.05  # of idle connections: a burst of connects may overflow to direct ones, by design
 LEAST_CPU_PER_REQUEST = 2e-6  # seconds; less than the system calls alone cost
 LEAST_CPU_PER_BYTE = 2e-11
+LEAST_H2_REQUESTS = 30_000  # fewer are answered before all connections are there
 
 
 class Session:
@@ -32,6 +34,9 @@ class Session:
         with contextlib.ExitStack() as stack:
             self.peer = peers.Peer(self.arena, self.build / "tests/bench/bench_peer")
             stack.callback(self.peer.stop)
+            if any(row.http2 for row in self.rows + self.memory_rows):
+                self.http2 = http2.Http2(self.arena)
+                stack.callback(self.http2.stop)
             self._measure_memory()
             done = self._measure_rounds(rounds, begin + budget) if self.rows else 0
         return done
@@ -55,6 +60,10 @@ class Session:
     def _concerned(self, *rows):
         return [gateway for gateway in self.gateways if any(gateway.tls == row.tls for row in rows)]
 
+    def _peer_of(self, row):
+        """The generator and origin of this row."""
+        return self.http2 if row.http2 else self.peer
+
     def _start(self, gateway):
         """One that does not come up is out of the comparison, and makes the run a failed one; the others go on."""
         try:
@@ -69,6 +78,7 @@ class Session:
         gateways = self._concerned(row)
         for i in range(len(gateways)):  # each round begins with another gateway
             gateway = gateways[(i + turn) % len(gateways)]
+            self._warm_up(row, gateway)
             self._keep(row, gateway, self._order(row, gateway))
 
     def _measure_memory(self):
@@ -79,25 +89,31 @@ class Session:
                         self._keep(row, gateway, self._idle(row, gateway))
                 finally:
                     gateway.stop()
-                self.peer.order("silence")
+                self._peer_of(row).order("silence")
             note(f"{row.name} measured")
+
+    def _warm_up(self, row, gateway):
+        if row.warm_up is not None:
+            peer = self._peer_of(row)
+            peer.move_to(gateway.cgroup)
+            peer.order(gateway=gateway.processes(), **row.warm_up, **gateway.connecting(row.warm_up["load"]))
 
     def _idle(self, row, gateway):
         """The growth of a gateway that is warm: what it allocates once for all is no matter of connections."""
-        self.peer.move_to(gateway.cgroup)
-        self.peer.order("closed", connections=64, measure_ms=100, **gateway.connecting("closed"))
+        self._warm_up(row, gateway)
         before = gateway.memory()
         result = self._order(row, gateway)
         time.sleep(MEMORY_SETTLES)
         result |= {"memory_before": before, "memory_after": gateway.memory(),
                    "held": result["redirected"] if gateway.captures else result["requests"]}
-        released = self.peer.order("release")
+        released = self._peer_of(row).order("release")
         result["errors"] = released["errors"]
         result["first_error"] = released["first_error"]
         return result
 
     def _order(self, row, gateway):
-        self.peer.move_to(gateway.cgroup)
+        peer = self._peer_of(row)
+        peer.move_to(gateway.cgroup)
         order = {"gateway": gateway.processes(), **gateway.connecting(row.order["load"]), **row.order}
         for key in ("warm_up_ms", "measure_ms"):
             if key in order:
@@ -106,9 +122,14 @@ class Session:
             order["connections"] = self._affordable(order)
         if "body_size" in order:
             order["body_size"] = max(1 << 20, int(order["body_size"] * self.scale))
+        if "requests" in order:
+            order["requests"] = max(LEAST_H2_REQUESTS, int(order["requests"] * self.scale))
         light = order["load"] == "open"
+        opened = gateway.opened() if row.http2 else 0
         with priority.real_time(order["gateway"]) if light else contextlib.nullcontext():
-            result = self.peer.order(**order)
+            result = peer.order(**order)
+        if row.http2:  # generators that other rows do not have cannot see whether they were captured
+            result["redirected"] = gateway.opened() - opened
         return result | {"body_size": order.get("body_size"), "connections": order.get("connections", 1)}
 
     def _affordable(self, order):

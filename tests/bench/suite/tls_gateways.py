@@ -1,5 +1,7 @@
 """Gateways that take TLS from the generator and open TLS to the origin, whose certificate they verify."""
 
+import json
+
 from . import arena as arenas
 from . import certificates, gateways
 
@@ -7,7 +9,7 @@ from . import certificates, gateways
 class HAProxyTls(gateways.HAProxy):
     name = "haproxy-tls"
     port = 7104
-    handshake_port = 7105
+    ports = {"churn": 7105, "h2-streams": 7106, "h2-idle": 7107}  # of loads that have a relay of their own
     tls = True
 
     @property
@@ -16,21 +18,31 @@ class HAProxyTls(gateways.HAProxy):
 
     def target_of(self, load):
         """For a new connection of a client it would take one to the origin that is there already. Lunar does not."""
-        return f"127.0.0.1:{self.handshake_port}" if load == "churn" else self.target
+        return f"127.0.0.1:{self.ports.get(load, self.port)}"
 
     def relays(self):
         own = self.arena.certificates
-        accepting = f"backlog 16384 ssl crt {own.gateway} alpn http/1.1 curves X25519:P-256"
-        server = (f"server origin {arenas.TLS_ORIGIN} ssl verify required ca-file {own.origin_authority} "
-                  f"sni str({certificates.HOST}) verifyhost {certificates.HOST} alpn http/1.1")
+        accepting = f"backlog 16384 ssl crt {own.gateway} curves X25519:P-256 alpn"
+        believing = (f"ssl verify required ca-file {own.origin_authority} sni str({certificates.HOST}) "
+                     f"verifyhost {certificates.HOST} alpn")
+        server = f"server origin {arenas.TLS_ORIGIN} {believing} http/1.1"
+        h2_server = f"server origin {arenas.H2_ORIGIN} {believing} h2"
         return f"""
 listen relay
-  bind {self.target} {accepting}
+  bind {self.target} {accepting} http/1.1
   {server}
 listen handshakes
-  bind {self.target_of("churn")} {accepting}
+  bind {self.target_of("churn")} {accepting} http/1.1
   option http-server-close
   {server}
+listen streams
+  bind {self.target_of("h2-streams")} {accepting} h2
+  http-reuse safe
+  {h2_server}
+listen pairs
+  bind {self.target_of("h2-idle")} {accepting} h2
+  http-reuse never
+  {h2_server}
 """
 
 
@@ -38,9 +50,14 @@ class LunarTls(gateways.Lunar):
     """Opens the connections that it captures."""
 
     name = "lunar+tls"
-    target = arenas.TLS_ORIGIN
     health_port = 7145
     tls = True
+
+    def target_of(self, load):
+        return arenas.H2_ORIGIN if load.startswith("h2-") else arenas.TLS_ORIGIN
+
+    def opened(self):
+        return json.loads(self.control("--json", "tls", "list"))["outcomes"]["intercepted"]
 
     @property
     def authority(self):
