@@ -74,19 +74,38 @@ class H2Leg final : public uring::StreamLayer {
     if (finishing_) end(*stream_);
     stream_->layer_sent();
   }
-  void deliver(std::string_view bytes) {
+  // Its owner is told by tell(): what comes together arrives together.
+  void gather(std::string_view bytes) {
     unread_ += static_cast<uint32_t>(bytes.size());
     connection_->unread_ += bytes.size();
     while (!bytes.empty()) {
-      const auto size = static_cast<uint32_t>(std::min<size_t>(bytes.size(), uring::BufferPool::small_size));
-      uring::BufferRef piece = stream_->buffers().sized(size);
-      piece->end = static_cast<uint32_t>(bytes.copy(piece->memory, size));
-      bytes.remove_prefix(size);
-      stream_->layer_deliver(std::move(piece));
+      if (gathered_ != nullptr && gathered_->end == gathered_->capacity) stream_->layer_deliver(std::move(gathered_));
+      if (gathered_ == nullptr)
+        gathered_ = stream_->buffers().sized(
+            static_cast<uint32_t>(std::min<size_t>(bytes.size(), uring::BufferPool::small_size)));
+      char* room = gathered_->memory + gathered_->end;
+      const size_t taken = bytes.copy(room, gathered_->capacity - gathered_->end);
+      gathered_->end += static_cast<uint32_t>(taken);
+      bytes.remove_prefix(taken);
     }
+  }
+  void end_input() {
+    deliver();
+    stream_->layer_deliver_end(false);
+  }
+  void fail(int error) {
+    deliver();
+    stream_->layer_fail(error);
+  }
+  void tell() {
+    deliver();
+    stream_->layer_changed();
   }
 
  private:
+  void deliver() {
+    if (gathered_ != nullptr) stream_->layer_deliver(std::move(gathered_));
+  }
   [[nodiscard]] size_t provide(std::string_view bytes) {
     const size_t taken = connection_->session_.provide(id_, bytes);
     connection_->call_run();
@@ -101,8 +120,9 @@ class H2Leg final : public uring::StreamLayer {
   const std::shared_ptr<H2Connection> connection_;
   http::StreamId id_;  // 0: none yet
   uring::Stream* stream_ = nullptr;
-  std::string waiting_;  // bytes of the owner for which there is no room
-  uint32_t unread_ = 0;  // bytes that the owner has not taken
+  std::string waiting_;        // bytes of the owner for which there is no room
+  uring::BufferRef gathered_;  // bytes of which the owner does not know yet
+  uint32_t unread_ = 0;        // bytes that the owner has not taken
   bool finishing_ = false;
 };
 
@@ -122,6 +142,7 @@ uring::Task<> H2Connection::run(uring::Stream& transport, uring::Waker& waker, s
       uring::adapt_receive(transport, transport.input()->size());
       uring::BufferRef piece = transport.take();
       session_.feed(piece->view(), loop_.now());
+      tell_owners();
       send(transport);
     }
     send(transport);
@@ -217,14 +238,14 @@ void H2Connection::open_waiting() {
     H2Leg* leg = waiting_.front();
     waiting_.pop_front();
     const StreamId id = session_.open();
-    legs_.emplace(id, leg);
+    legs_.add(id, leg);
     leg->go_on(id);
   }
 }
 
 H2Leg* H2Connection::find(StreamId id) const {
-  auto found = legs_.find(id);
-  return found == legs_.end() ? nullptr : found->second;
+  H2Leg* const* found = legs_.find(id);
+  return found == nullptr ? nullptr : *found;
 }
 
 void H2Connection::forget(H2Leg& leg, const uring::Stream& stream) {
@@ -232,7 +253,8 @@ void H2Connection::forget(H2Leg& leg, const uring::Stream& stream) {
     std::erase(waiting_, &leg);
     return;
   }
-  const bool known = legs_.erase(leg.id()) != 0;
+  const bool known = find(leg.id()) != nullptr;
+  if (known) legs_.take(leg.id());
   if (known && role_ == Role::server && stream.resets_on_close() && stream.error() == connection_lost) {
     cut_ = true;
     return call_run();
@@ -246,37 +268,52 @@ void H2Connection::forget(H2Leg& leg, const uring::Stream& stream) {
 
 // What the session says
 
+// Everything that one piece of the transport has brought is known before owners act on it.
+void H2Connection::tell_owners() {
+  for (const StreamId id : touched_)
+    if (H2Leg* leg = find(id)) leg->tell();
+  touched_.clear();
+  for (uring::StreamRef& stream : arrived_) accept_(std::move(stream));
+  arrived_.clear();
+}
+
+void H2Connection::touch(StreamId id) {
+  if (touched_.empty() || touched_.back() != id) touched_.push_back(id);
+}
+
 void H2Connection::opened(StreamId id, std::string_view head) {
   auto leg = std::make_unique<H2Leg>(shared_from_this(), id);
   H2Leg& kept = *leg;
-  legs_.emplace(id, &kept);
-  uring::StreamRef stream = uring::Stream::over(loop_, std::move(leg));
-  kept.deliver(head);
-  accept_(std::move(stream));
+  legs_.add(id, &kept);
+  arrived_.push_back(uring::Stream::over(loop_, std::move(leg)));
+  kept.gather(head);
+  touch(id);
 }
 
 void H2Connection::received(StreamId id, std::string_view bytes) {
   H2Leg* leg = find(id);
   if (leg == nullptr) return;
-  leg->deliver(bytes);
-  leg->stream().layer_changed();
+  leg->gather(bytes);
+  touch(id);
 }
 
 void H2Connection::ended(StreamId id) {
   H2Leg* leg = find(id);
   if (leg == nullptr) return;
-  leg->stream().layer_deliver_end(false);
-  leg->stream().layer_changed();
+  leg->end_input();
+  touch(id);
 }
 
 void H2Connection::closed(StreamId id, const http::H2End& end) {
   H2Leg* leg = find(id);
   const bool whole = end.code == http::H2Code::no_error && session_.complete(id);
-  legs_.erase(id);
-  if (leg != nullptr && whole) leg->stream().layer_sent();
-  if (leg != nullptr && !whole) {
-    leg->stream().layer_fail(lost_ ? connection_lost : stream_error(end.code));
-    leg->stream().layer_changed();
+  if (leg != nullptr) {
+    legs_.take(id);
+    if (whole)
+      leg->stream().layer_sent();
+    else
+      leg->fail(lost_ ? connection_lost : stream_error(end.code));
+    leg->tell();
   }
   if (role_ == Role::client) open_waiting();
 }

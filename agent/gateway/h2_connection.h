@@ -8,9 +8,10 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <unordered_map>
+#include <vector>
 
 #include "agent/http/h2_session.h"
+#include "agent/http/h2_stream_map.h"
 #include "agent/uring/stream.h"
 #include "agent/uring/task.h"
 
@@ -28,7 +29,8 @@ inline constexpr int connection_lost = std::numeric_limits<int>::min();
 class H2Connection final : public http::H2Events, public std::enable_shared_from_this<H2Connection> {
  public:
   using Role = http::H2Session::Role;
-  // Server role: a client's request has begun. The stream may be released in the call.
+  // Server role: a client's request has begun, and all of it is there that has come. The stream may be released in the
+  // call.
   using Accept = std::function<void(uring::StreamRef stream)>;
 
   H2Connection(uring::Loop& loop, Role role, http::H2Options options, Accept accept);
@@ -71,6 +73,8 @@ class H2Connection final : public http::H2Events, public std::enable_shared_from
   void over(const http::H2End& end) override;
 
   void send(uring::Stream& transport);
+  void tell_owners();
+  void touch(StreamId id);
   void begin_drain();
   void lose(std::string_view how);
   void settle();
@@ -85,8 +89,10 @@ class H2Connection final : public http::H2Events, public std::enable_shared_from
   http::H2Session session_;
   Accept accept_;
   uring::Waker* waker_ = nullptr;  // of run()
-  std::unordered_map<StreamId, H2Leg*> legs_;
-  std::deque<H2Leg*> waiting_;  // for a number
+  http::H2StreamMap<H2Leg*> legs_;
+  std::vector<StreamId> touched_;          // their owners are to be told
+  std::vector<uring::StreamRef> arrived_;  // not accepted yet
+  std::deque<H2Leg*> waiting_;             // for a number
   enum class Draining : uint8_t { no, wanted, announced, done };
 
   std::weak_ptr<H2Connection> follower_;

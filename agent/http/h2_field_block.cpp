@@ -33,11 +33,7 @@ void H2FieldBlock::clear() {
 std::span<const H2Field> H2FieldBlock::fields() {
   views_.clear();
   views_.reserve(extents_.size());
-  std::string_view rest = bytes_;
-  for (Extent extent : extents_) {
-    views_.push_back({rest.substr(0, extent.name), rest.substr(extent.name, extent.value)});
-    rest.remove_prefix(extent.name + extent.value);
-  }
+  for_each([this](const H2Field& field) { views_.push_back(field); });
   return views_;
 }
 

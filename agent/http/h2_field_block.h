@@ -24,6 +24,15 @@ class H2FieldBlock {
 
   // Valid until the next add or clear.
   [[nodiscard]] std::span<const H2Field> fields();
+  // The same one by one, without a list of them: visit(field).
+  template <class Visit>
+  void for_each(Visit visit) const {
+    std::string_view rest = bytes_;
+    for (Extent extent : extents_) {
+      visit(H2Field{rest.substr(0, extent.name), rest.substr(extent.name, extent.value)});
+      rest.remove_prefix(extent.name + extent.value);
+    }
+  }
 
  private:
   struct Extent {

@@ -30,6 +30,7 @@ struct H1Head {
   std::string text;
   BodyFraming framing;
   bool interim = false;  // a further head follows
+  bool grpc = false;     // by its content-type
 };
 
 // How the length of an empty message is written that HTTP/2 said by END_STREAM alone. Equal to any other spelling in

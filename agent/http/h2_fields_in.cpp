@@ -321,6 +321,7 @@ const char* request_to_h1(std::span<const H2Field> fields, bool ended, const H2R
   exchange = exchange_of(parts.pseudo, rules);
   bool tunnel = exchange.tunnel != Tunnel::none;
   out.interim = false;
+  out.grpc = parts.grpc;
   out.framing = {};
   if (tunnel) out.framing = {Kind::until_close, 0};
   if (!tunnel && !ended)

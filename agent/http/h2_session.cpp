@@ -9,6 +9,7 @@
 
 #include "agent/http/h2_callbacks.h"
 #include "agent/http/h2_preface.h"
+#include "agent/http/h2_scratch.h"
 
 namespace lunar::http {
 namespace {
@@ -71,7 +72,9 @@ void H2Session::feed(std::string_view bytes, H2Time now) {
     abort(verdict->code, verdict->reason);
     return settle();
   }
+  lend_block();
   ptrdiff_t used = nghttp2_session_mem_recv(session_.get(), bytes_of(bytes), bytes.size());
+  lend_block();
   if (used < 0) {
     H2End end = end_of_failure(used);
     abort(end.code, end.reason);
@@ -79,6 +82,11 @@ void H2Session::feed(std::string_view bytes, H2Time now) {
     abort(H2Code::enhance_your_calm, "the peer does not read our answers");
   }
   settle();
+}
+
+// Between two calls of feed() only a header block that is not complete needs memory.
+void H2Session::lend_block() {
+  if (block_size_ == 0) std::swap(block_, h2_scratch().block);
 }
 
 size_t H2Session::pull(std::span<char> out) {
@@ -142,7 +150,6 @@ void H2Session::announce_over(const H2End& end) {
   std::vector<StreamId> ids;
   for (const auto& [id, stream] : streams_)
     if (!stream->closed) ids.push_back(id);
-  std::ranges::sort(ids);
   for (StreamId id : ids) {
     H2Stream* stream = find(id);
     if (stream == nullptr) continue;  // reset by the owner meanwhile
@@ -193,7 +200,6 @@ void H2Session::tell_writable() {
   std::vector<StreamId> ids;
   for (const auto& [id, stream] : streams_)
     if (stream->starved) ids.push_back(id);
-  std::ranges::sort(ids);
   for (StreamId id : ids) {
     H2Stream* stream = find(id);
     if (stream == nullptr || !stream->starved || room(id) == 0) continue;
@@ -208,12 +214,14 @@ bool H2Session::peer_offers_extended_connect() const {
 }
 
 H2Stream* H2Session::find(StreamId id) const {
-  auto found = streams_.find(id);
-  return found == streams_.end() ? nullptr : found->second.get();
+  if (recent_ != nullptr && recent_->id == id) return recent_;
+  const std::unique_ptr<H2Stream>* found = streams_.find(id);
+  return found == nullptr ? nullptr : recent_ = found->get();
 }
 
 // The library keeps the name of a client's stream in the place of a pointer, so that nothing there can dangle.
 H2Stream* H2Session::numbered(int32_t number) const {
+  if (number != 0 && recent_ != nullptr && recent_->number == number) return recent_;
   if (role_ == Role::server) return find(static_cast<StreamId>(number));
   void* user = nghttp2_session_get_stream_user_data(session_.get(), number);
   return find(static_cast<StreamId>(reinterpret_cast<uintptr_t>(user)));
@@ -221,7 +229,7 @@ H2Stream* H2Session::numbered(int32_t number) const {
 
 H2Stream& H2Session::add_stream(StreamId id) {
   ++open_streams_;
-  return *(streams_[id] = std::make_unique<H2Stream>(id));
+  return *streams_.add(id, std::make_unique<H2Stream>(id));
 }
 
 void H2Session::mark_closed(H2Stream& stream) {
@@ -236,9 +244,8 @@ void H2Session::forget(H2Stream& stream) {
   mark_closed(stream);
   if (stream.uncredited != 0)
     nghttp2_session_consume_connection(session_.get(), static_cast<size_t>(stream.uncredited));
-  auto found = streams_.find(stream.id);
-  forgotten_.push_back(std::move(found->second));
-  streams_.erase(found);
+  if (recent_ == &stream) recent_ = nullptr;
+  forgotten_.push_back(streams_.take(stream.id));
 }
 
 // Ends a stream that is open, because of one of both messages.

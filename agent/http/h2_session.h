@@ -11,7 +11,6 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "agent/http/h2_events.h"
@@ -19,6 +18,7 @@
 #include "agent/http/h2_limits.h"
 #include "agent/http/h2_meter.h"
 #include "agent/http/h2_stream.h"
+#include "agent/http/h2_stream_map.h"
 
 struct nghttp2_session;
 
@@ -28,6 +28,7 @@ struct H2Options {
   H2Limits limits;
   std::string scheme = "https";  // client role: of requests in origin form
   bool extended_connect = true;  // server role: offer RFC 8441; client role: use it where it is offered
+  bool grpc = true;  // server role: else its requests are refused with HTTP_1_1_REQUIRED, for they go on by HTTP/1.1
   uint64_t websocket_nonce = 0;  // server role: where the keys of WebSockets begin; should differ between sessions
   H2Time now{};                  // of the same clock as feed()
 };
@@ -117,6 +118,7 @@ class H2Session {
   int on_send(int32_t number, std::string_view header, size_t size);
 
   void submit_settings();
+  void lend_block();
   void settle();
   bool next_frame();
   void announce_over(const H2End& end);
@@ -143,9 +145,10 @@ class H2Session {
 
   size_t take_head(H2Stream& stream, std::string_view bytes);
   size_t take_body(H2Stream& stream, std::string_view bytes);
+  void submit_head(H2Stream& stream, std::string_view head);
   const char* submit_response(H2Stream& stream, std::string_view text);
   const char* submit_request(H2Stream& stream, std::string_view text);
-  const char* submit(H2Stream& stream, const BodyFraming& framing, bool interim);
+  const char* submit(H2Stream& stream, const H2FieldBlock& block, const BodyFraming& framing, bool interim);
   void body_begins(H2Stream& stream, const BodyFraming& framing);
   void resume(H2Stream& stream);
   void take_output(H2Stream& stream, size_t size);
@@ -163,15 +166,15 @@ class H2Session {
   std::string_view leftover_;  // of the frame that came last: the library's, until it is asked again, or spilled_
   std::string spilled_;        // a DATA frame larger than the buffer of pull()
 
-  std::unordered_map<StreamId, std::unique_ptr<H2Stream>> streams_;
+  H2StreamMap<std::unique_ptr<H2Stream>> streams_;
   std::vector<std::unique_ptr<H2Stream>> forgotten_;  // until nothing on the stack can refer to them
+  mutable H2Stream* recent_ = nullptr;                // of streams_: several questions in a row are about the same one
   size_t open_streams_ = 0;                           // of streams_, those not closed
   StreamId last_id_ = 0;                              // client role
   size_t output_ = 0;                                 // bytes that wait in all streams
   size_t starved_ = 0;
 
-  H2FieldBlock block_;     // the header block that is coming in: there is one at a time
-  H2FieldBlock outgoing_;  // the head that is being submitted
+  H2FieldBlock block_;  // the header block that is coming in: there is one at a time
   size_t block_size_ = 0;
 
   bool draining_ = false;

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "agent/http/h2_callbacks.h"
+#include "agent/http/h2_scratch.h"
 
 namespace lunar::http {
 
@@ -57,11 +58,12 @@ void H2Session::malformed(H2Stream& stream, const char* reason) {
 
 void H2Session::receive_request(int32_t number, bool ended) {
   H2Exchange exchange;
-  H1Head head;
+  H1Head& head = h2_scratch().incoming;
   auto id = static_cast<StreamId>(number);
   H2RequestRules rules{options_.extended_connect, options_.websocket_nonce + id};
   if (const char* fault = request_to_h1(block_.fields(), ended, rules, exchange, head))
     return refuse_block(number, nullptr, H2Code::protocol_error, fault);
+  if (head.grpc && !options_.grpc) return refuse_block(number, nullptr, H2Code::http_1_1_required, "gRPC by HTTP/1.1");
   H2Stream& stream = add_stream(id);
   stream.number = number;
   stream.exchange = std::move(exchange);
@@ -73,7 +75,7 @@ void H2Session::receive_request(int32_t number, bool ended) {
 }
 
 void H2Session::receive_response(H2Stream& stream, bool ended) {
-  H1Head head;
+  H1Head& head = h2_scratch().incoming;
   if (const char* fault = response_to_h1(block_.fields(), ended, stream.exchange, head))
     return malformed(stream, fault);
   if (head.interim && ++stream.interims > options_.limits.interim_responses)

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "agent/http/h2_callbacks.h"
+#include "agent/http/h2_scratch.h"
 
 namespace lunar::http {
 namespace {
@@ -22,11 +23,11 @@ nghttp2_nv pair_of(const H2Field& field) {
   return {bytes(field.name), bytes(field.value), field.name.size(), field.value.size(), NGHTTP2_NV_FLAG_NONE};
 }
 
-std::vector<nghttp2_nv> pairs_of(H2FieldBlock& block) {
-  const std::span<const H2Field> fields = block.fields();
-  std::vector<nghttp2_nv> pairs;
-  pairs.reserve(fields.size());
-  for (const H2Field& field : fields) pairs.push_back(pair_of(field));
+// Until the next call on this thread.
+std::span<const nghttp2_nv> pairs_of(const H2FieldBlock& block) {
+  std::vector<nghttp2_nv>& pairs = h2_scratch().pairs;
+  pairs.clear();
+  block.for_each([&pairs](const H2Field& field) { pairs.push_back(pair_of(field)); });
   return pairs;
 }
 
@@ -71,23 +72,31 @@ size_t H2Session::provide(StreamId id, std::string_view bytes) {
 }
 
 size_t H2Session::take_head(H2Stream& stream, std::string_view bytes) {
-  size_t known = stream.head.size();
+  const size_t known = stream.head.size();
+  const size_t whole = known == 0 ? find_head_end(bytes, 0) : std::string::npos;
+  if (whole != std::string::npos) {
+    submit_head(stream, bytes.substr(0, whole));
+    return whole;
+  }
   stream.head.append(bytes);
   output_ += bytes.size();
-  size_t end = find_head_end(stream.head, known);
+  const size_t end = find_head_end(stream.head, known);
   if (end == std::string::npos) {
     if (stream.head.size() >= max_head_size) break_stream(stream, own_fault(), "head above 64 KiB");
     return bytes.size();
   }
   output_ -= stream.head.size();
-  std::string head = std::exchange(stream.head, {});
-  head.resize(end);
+  const std::string head = std::exchange(stream.head, {});
+  submit_head(stream, std::string_view(head).substr(0, end));
+  return end - known;
+}
+
+void H2Session::submit_head(H2Stream& stream, std::string_view head) {
   if (role_ == Role::client && nghttp2_session_check_request_allowed(session_.get()) == 0) {
     break_stream(stream, H2Code::refused_stream, "the peer takes no new streams");
   } else if (const char* fault = role_ == Role::server ? submit_response(stream, head) : submit_request(stream, head)) {
     break_stream(stream, own_fault(), fault);
   }
-  return end - known;
 }
 
 const char* H2Session::submit_response(H2Stream& stream, std::string_view text) {
@@ -95,24 +104,26 @@ const char* H2Session::submit_response(H2Stream& stream, std::string_view text) 
                          .connect = stream.exchange.tunnel == H2Exchange::Tunnel::connect};
   ResponseHead head;
   if (parse_response_head(text, context, head) != ParseState::complete) return head.fault;
-  outgoing_.clear();
+  H2FieldBlock& fields = h2_scratch().outgoing;
+  fields.clear();
   BodyFraming framing;
-  if (const char* fault = response_to_h2(head, stream.exchange, outgoing_, framing)) return fault;
-  return submit(stream, framing, head.interim());
+  if (const char* fault = response_to_h2(head, stream.exchange, fields, framing)) return fault;
+  return submit(stream, fields, framing, head.interim());
 }
 
 const char* H2Session::submit_request(H2Stream& stream, std::string_view text) {
   RequestHead head;
   if (parse_request_head(text, head) != ParseState::complete) return head.fault;
-  outgoing_.clear();
+  H2FieldBlock& fields = h2_scratch().outgoing;
+  fields.clear();
   BodyFraming framing;
   H2PeerRules rules{options_.scheme, options_.extended_connect && peer_offers_extended_connect()};
-  if (const char* fault = request_to_h2(head, rules, stream.exchange, outgoing_, framing)) return fault;
-  return submit(stream, framing, false);
+  if (const char* fault = request_to_h2(head, rules, stream.exchange, fields, framing)) return fault;
+  return submit(stream, fields, framing, false);
 }
 
-const char* H2Session::submit(H2Stream& stream, const BodyFraming& framing, bool interim) {
-  std::vector<nghttp2_nv> fields = pairs_of(outgoing_);
+const char* H2Session::submit(H2Stream& stream, const H2FieldBlock& block, const BodyFraming& framing, bool interim) {
+  const std::span<const nghttp2_nv> fields = pairs_of(block);
   nghttp2_data_provider payload = H2Callbacks::payload();
   const nghttp2_data_provider* body = framing.kind == Kind::none ? nullptr : &payload;
   int result = 0;
@@ -255,7 +266,7 @@ void H2Session::end_output(H2Stream& stream, uint32_t* flags) {
   H2FieldBlock block;
   if (lines.empty() || trailers_to_h2(lines, block) != nullptr || block.fields().empty()) return;
   *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
-  std::vector<nghttp2_nv> fields = pairs_of(block);
+  const std::span<const nghttp2_nv> fields = pairs_of(block);
   ++stream.heads_unsent;
   nghttp2_submit_trailer(session_.get(), stream.number, fields.data(), fields.size());
 }
