@@ -241,14 +241,18 @@ Exchange::State Exchange::response_complete() {
     return State::going;
   }
 
-  bool reusable = response_keep_alive_ && request_.keep_alive && !client_finished_ && upstream.unsent() == 0 &&
-                  upstream.input() == nullptr && !upstream.end_seen() && upstream.error() == 0;
-  if (!reusable || session_.one_request()) {
+  const bool client_done = client_finished_ && !session_.one_request();
+  bool reusable = response_keep_alive_ && request_.keep_alive && !client_done && upstream.fd() >= 0 &&
+                  upstream.unsent() == 0 && upstream.input() == nullptr && !upstream.end_seen() &&
+                  upstream.error() == 0;
+  if (!reusable) {
     session_.upstream.reset();
-  } else if (session_.client->covered()) {
+  } else if (UpstreamPool* pool = session_.pool()) {
+    pool->put(request_.destination, std::move(session_.upstream));
+  } else if (session_.one_request()) {
+    session_.upstream.reset();
+  } else {
     session_.upstream_reused = !session_.upstream_pinned;  // by the next request
-  } else if (!session_.upstream_pinned) {
-    session_.worker.pool().put(request_.destination, std::move(session_.upstream));
   }
   return end(close_client_ || session_.one_request() ? State::finish : State::again, Termination::ok);
 }
@@ -296,6 +300,8 @@ Exchange::State Exchange::provider_gone() {
     close_client_ = true;
     return response_complete();
   }
+  // It has answered and wants no more of the request.
+  if (response_ended_ && upstream.fd() < 0) return end(State::finish, Termination::ok);
   request_.draft.bytes_out = response_.data_bytes();
   const bool never_connected = upstream.error() != 0 && !upstream.was_connected();
   // A client that closes before any answer usually gave up, and the provider only followed.
@@ -318,7 +324,11 @@ Exchange::State Exchange::no_other_connection() {
 
 bool Exchange::may_send_again() const {
   if (response_started_ || !session_.upstream_reused || !request_.keeping) return false;
-  return request_.idempotent || provably_unseen(*session_.upstream, sent_before_);
+  const uring::Stream& upstream = *session_.upstream;
+  if (upstream.fd() >= 0) return request_.idempotent || provably_unseen(upstream, sent_before_);
+  // Of a stream its code says it (RFC 9113 §8.7).
+  const bool refused = code_of(upstream.error()) == http::H2Code::refused_stream;
+  return refused || (request_.idempotent && upstream.error() == connection_lost);
 }
 
 bool Exchange::send_again() {
@@ -329,6 +339,7 @@ bool Exchange::send_again() {
   again->end = static_cast<uint32_t>(request_.kept.copy(again->memory, again->capacity));
   sent_before_ = 0;
   session_.upstream->send(std::move(again));
+  request_.keeping = false;  // once is enough
   if (client_finished_) session_.upstream->finish_sending();
   return true;
 }

@@ -12,6 +12,7 @@ bool client_gone(const Session& session) {
 http::H2Options options_for(Session& session, bool extended_connect) {
   return {.scheme = session.tls != nullptr ? "https" : "http",
           .extended_connect = extended_connect,
+          .grpc = !session.converting(),
           .websocket_nonce = session.worker.next_request_number() ^ session.worker.seed(),
           .now = session.worker.loop().now()};
 }
@@ -44,28 +45,39 @@ void look_after(const Session& session, H2Connection& client) {
 
 }  // namespace
 
-uring::Task<Ending> serve_h2(Session& session) {
-  using Role = H2Connection::Role;
-  Worker& worker = session.worker;
-  if (!co_await reach_provider(session)) co_return Ending::reset;
-  session.h2 = std::make_shared<H2Connection>(worker.loop(), Role::client, options_for(session, true), nullptr);
-  if (session.tls != nullptr) session.tls->upstream = nullptr;
-  worker.start(H2Connection::carry(session.h2, std::move(session.upstream)));
+void Session::begin_h2() {
+  h2 = std::make_shared<H2Connection>(worker.loop(), H2Connection::Role::client, options_for(*this, true), nullptr);
+  worker.start(H2Connection::carry(h2, std::move(upstream)));
+}
+
+namespace {
+
+// Until the provider has said what it takes. False: the client is to be cut off.
+uring::Task<bool> meet_provider(Session& session) {
+  if (!co_await reach_provider(session)) co_return false;
+  session.begin_h2();
   co_await learn_settings(session, *session.h2);
-  if (session.h2->over() || client_gone(session)) {
-    session.h2->drain();
-    co_return Ending::reset;
-  }
+  if (!session.h2->over() && !client_gone(session)) co_return true;
+  session.h2->drain();
+  co_return false;
+}
+
+}  // namespace
+
+uring::Task<Ending> serve_h2(Session& session) {
+  const bool converts = session.converting();
+  if (!converts && !co_await meet_provider(session)) co_return Ending::reset;
   std::shared_ptr<H2Connection> client;
   auto accept = [&session, &client](uring::StreamRef stream) {
     session.worker.start(Session::live_stream(session, std::move(stream)));
     if (session.worker.phase() != Phase::serving) client->drain();
   };
-  client = std::make_shared<H2Connection>(worker.loop(), Role::server,
-                                          options_for(session, session.h2->peer_offers_extended_connect()), accept);
-  session.h2->follow_with(client);
+  client = std::make_shared<H2Connection>(session.worker.loop(), H2Connection::Role::server,
+                                          options_for(session, converts || session.h2->peer_offers_extended_connect()),
+                                          accept);
+  if (!converts) session.h2->follow_with(client);
   co_await client->run(*session.client, session.waker, [&session, &client] { look_after(session, *client); });
-  session.h2->drain();
+  if (!converts) session.h2->drain();
   co_return session.client->error() != 0 || client->cut_off() ? Ending::reset : Ending::finish;
 }
 

@@ -55,25 +55,37 @@ Session::Session(const Session& connection, uring::StreamRef stream)
     : worker(connection.worker),
       waker(connection.worker.loop()),
       client(std::move(stream)),
-      tls(connection.tls == nullptr ? nullptr : std::make_unique<OpenedTls>(*connection.tls)),
+      tls(connection.tls),
       h2(connection.h2),
       origin(connection.origin),
       role(connection.role) {
-  if (tls != nullptr) tls->upstream = nullptr;
   client->wake(&waker);
 }
 
 bool Session::connect(const Endpoint& destination) {
-  if (h2 != nullptr && destination == origin->destination) {
-    failure = stream_error(http::H2Code::refused_stream);  // while there is none, nothing has been asked
+  if (h2 != nullptr && elsewhere_ == nullptr && destination == origin->destination) return open_stream();
+  return connect_tcp(destination) && (tls == nullptr || begin_tls(tls->alpn) != nullptr);
+}
+
+bool Session::open_stream() {
+  const Endpoint& provider = origin->destination;
+  failure = stream_error(http::H2Code::refused_stream);  // while there is none, nothing has been asked
+  upstream = h2->open();
+  const bool reopen = upstream == nullptr && !one_request();
+  if (reopen) {
+    if (!connect_tcp(provider) || begin_tls({"h2"}) == nullptr) return false;
+    begin_h2();
     upstream = h2->open();
-    if (upstream == nullptr) return false;
-    failure = 0;
-    upstream->wake(&waker);
-    upstream_destination = destination;
-    upstream_reused = false;
-    return true;
   }
+  if (upstream == nullptr) return false;
+  failure = 0;
+  upstream->wake(&waker);
+  upstream_destination = provider;
+  upstream_reused = !one_request() && !reopen;  // clients of HTTP/2 send again by themselves
+  return true;
+}
+
+bool Session::connect_tcp(const Endpoint& destination) {
   auto socket = worker.upstream_socket(destination);
   if (!socket) return false;
   if (origin && origin->source && origin->source->is_v4() == destination.address.is_v4()) {
@@ -89,26 +101,28 @@ bool Session::connect(const Endpoint& destination) {
   upstream_destination = destination;
   upstream_reused = false;
   connect_deadline = worker.loop().now() + worker.config().timeouts.connect;
-  return tls == nullptr || begin_tls();
+  return true;
 }
 
-bool Session::begin_tls() {
-  auto provider = worker.shared().tls->providers().for_host(tls->provider);
-  if (!provider) return false;
-  auto engine = (*provider)->connect(
-      {.host = tls->provider, .alpn = tls->alpn, .session_key = tls->session_key, .now = worker.instant().wall});
-  if (!engine) return false;
-  auto layer = std::make_unique<TlsLayer>(*std::move(engine));
-  tls->upstream = layer.get();
-  upstream->cover(std::move(layer));
-  return true;
+TlsLayer* Session::begin_tls(const std::vector<std::string>& alpn) {
+  const std::string& host = elsewhere_ == nullptr ? tls->host : *elsewhere_;
+  auto provider = worker.shared().tls->providers().for_host(host);
+  if (!provider) return nullptr;
+  auto engine =
+      (*provider)->connect({.host = host, .alpn = alpn, .session_key = tls->session_key, .now = worker.instant().wall});
+  if (!engine) return nullptr;
+  auto owned = std::make_unique<TlsLayer>(*std::move(engine));
+  TlsLayer* layer = owned.get();
+  upstream->cover(std::move(owned));
+  return layer;
 }
 
 bool Session::obtain(const Endpoint& destination, Nanoseconds pooled_limit) {
   if (upstream != nullptr && upstream_destination == destination && upstream->error() == 0 && !upstream->end_seen() &&
       upstream->input() == nullptr)
     return true;
-  upstream = bound() ? nullptr : worker.pool().take(destination, pooled_limit);
+  UpstreamPool* idle = pool();
+  upstream = idle == nullptr ? nullptr : idle->take(destination, pooled_limit);
   if (upstream == nullptr) return connect(destination);
   upstream->wake(&waker);
   upstream_destination = destination;
@@ -117,11 +131,15 @@ bool Session::obtain(const Endpoint& destination, Nanoseconds pooled_limit) {
 }
 
 void Session::aim_at(const std::string& host) {
-  if (tls == nullptr || tls->provider == host) return;
+  if (tls == nullptr || host == (elsewhere_ == nullptr ? tls->host : *elsewhere_)) return;
   upstream.reset();
-  tls->provider = host;
-  if (h2 != nullptr) tls->alpn = {"http/1.1"};
-  h2.reset();
+  elsewhere_ = host == tls->host ? nullptr : std::make_unique<const std::string>(host);
+}
+
+UpstreamPool* Session::pool() const {
+  if (upstream_pinned) return nullptr;
+  if (one_request()) return converting() && elsewhere_ == nullptr ? tls->converting_pool.get() : nullptr;
+  return client->covered() ? nullptr : &worker.pool();
 }
 
 void Session::note_unreachable() {

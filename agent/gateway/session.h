@@ -24,13 +24,12 @@ enum class Ending : uint8_t {
   handed_over,  // the successor serves it
 };
 
-// Of a connection whose TLS the gateway opens: how its connections to the provider are made.
+// Of a connection whose TLS the gateway opens: how its further connections to providers are made.
 struct OpenedTls {
   std::string host;               // that the client asked for: SNI, or the address
-  std::string provider;           // the same, or what a flow made of it
-  std::vector<std::string> alpn;  // to offer
+  std::vector<std::string> alpn;  // to offer: HTTP/1.1, if the client offered anything
   std::string session_key;
-  TlsLayer* upstream = nullptr;  // of the stream of that name, while it is there
+  std::shared_ptr<UpstreamPool> converting_pool;  // where the client speaks HTTP/2 and the provider HTTP/1
 };
 
 class Session {
@@ -47,8 +46,11 @@ class Session {
   // Begins to connect, by TLS or as a stream of HTTP/2 if `tls` or `h2` say so; the outcome shows on `upstream`. False:
   // no socket could be had.
   [[nodiscard]] bool connect(const Endpoint& destination);
-  // Begins TLS on the upstream connection. False: it cannot be.
-  [[nodiscard]] bool begin_tls();
+  [[nodiscard]] bool connect_tcp(const Endpoint& destination);
+  // Begins TLS on the upstream connection; its layer is the stream's. Null: it cannot be.
+  [[nodiscard]] TlsLayer* begin_tls(const std::vector<std::string>& alpn);
+  // The upstream connection, which may still be opening, becomes `h2`.
+  void begin_h2();
   // One from the pool that was idle for less than `pooled_limit`, or a new one.
   [[nodiscard]] bool obtain(const Endpoint& destination, Nanoseconds pooled_limit);
   [[nodiscard]] bool captured() const { return origin.has_value(); }
@@ -59,12 +61,16 @@ class Session {
   }
   // Where the next request's provider is; not where the client said, if a flow has changed that.
   void aim_at(const std::string& host);
+  // Where upstream connections wait for a further request, perhaps of another session. Null: nowhere.
+  [[nodiscard]] UpstreamPool* pool() const;
   // A captured client's connection could not be made: its retry shall see the true errno.
   void note_unreachable();
   // The upstream connection belongs to this client alone, and neither can move to a successor.
   [[nodiscard]] bool bound() const { return upstream_pinned || client->covered(); }
   // What the client asked for, where that is known of the connection; else empty.
   [[nodiscard]] std::string host() const { return tls == nullptr ? "" : tls->host; }
+  // Its client speaks HTTP/2 and its provider HTTP/1.
+  [[nodiscard]] bool converting() const { return tls != nullptr && tls->converting_pool != nullptr; }
   // A stream of HTTP/2.
   [[nodiscard]] bool one_request() const { return client->fd() < 0; }
   // Answers announce the end of the connection: it cannot move to a successor, or the gateway ends.
@@ -77,8 +83,8 @@ class Session {
   uring::Waker waker;
   uring::StreamRef client;
   uring::StreamRef upstream;
-  std::unique_ptr<OpenedTls> tls;    // of an intercepted connection
-  std::shared_ptr<H2Connection> h2;  // where the client came from and to: upstream is one of its streams
+  std::shared_ptr<const OpenedTls> tls;  // of an intercepted connection
+  std::shared_ptr<H2Connection> h2;      // to the client's own provider: upstream is one of its streams
   Endpoint upstream_destination;
   MonotonicTime connect_deadline{};
   std::optional<Origin> origin;  // of a captured connection
@@ -90,9 +96,12 @@ class Session {
   bool upstream_pinned = false;
 
  private:
+  [[nodiscard]] bool open_stream();
   void enlist();  // among those that the worker wakes when its phase changes
   void leave_list();
   [[nodiscard]] uring::Task<> end(Ending ending);
+
+  std::unique_ptr<const std::string> elsewhere_;  // the host to which a flow leads the request; null: the client's own
 };
 
 // The chapters. Each ends with what to do with the client's connection.
@@ -103,7 +112,7 @@ class Session {
 [[nodiscard]] uring::Task<Ending> serve_tls(Session& session, ClientHello hello);
 [[nodiscard]] uring::Task<Ending> serve_explicit(Session& session);
 [[nodiscard]] uring::Task<Ending> serve_http(Session& session);
-// A client that speaks HTTP/2, at a provider that does or, in TLS, one that speaks HTTP/1.
+// A client that speaks HTTP/2. Its provider does as well, unless that is converting().
 [[nodiscard]] uring::Task<Ending> serve_h2(Session& session);
 // Everything from here on byte for byte; `host` is for the log and the domain lists' sake already checked.
 [[nodiscard]] uring::Task<Ending> relay_opaque(Session& session, OpaqueReason reason, std::string host);

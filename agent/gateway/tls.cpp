@@ -11,6 +11,7 @@ namespace {
 
 // Who closes so soon after the handshake without having said anything has looked at our certificate and gone.
 constexpr Nanoseconds refusal_time = std::chrono::seconds(2);
+constexpr uint8_t no_application_protocol = 120;  // RFC 7301 §3.2
 
 // What is left to do with the client's connection.
 enum class Next : uint8_t { serve, serve_h2, pass_through, end };
@@ -21,6 +22,7 @@ class TlsOpening {
       : session_(session), tls_(tls), hello_(hello), host_(host_of(session, hello)) {
     const auto caller = session.worker.caller(*session.origin);
     unit_ = caller->unit;
+    pid_ = session.origin->pid;
     program_ = !caller->unit.empty() ? caller->unit : !caller->exe.empty() ? caller->exe : caller->comm;
   }
 
@@ -48,7 +50,7 @@ class TlsOpening {
   [[nodiscard]] Next pass_through(TlsOutcome outcome, std::string_view reason) {
     tls_.note(outcome);
     if (!reason.empty()) tls_.explain(outcome, host_, reason);
-    if (session_.tls != nullptr) session_.upstream.reset();  // it speaks TLS with us
+    if (layer_ != nullptr) session_.upstream.reset();  // it speaks TLS with us
     session_.tls.reset();
     return Next::pass_through;
   }
@@ -61,20 +63,18 @@ class TlsOpening {
   [[nodiscard]] uring::Task<std::optional<Next>> meet_provider() {
     if (auto provider = tls_.providers().for_host(host_); !provider)
       co_return pass_through(TlsOutcome::provider_failed, provider.error().text);
-    session_.tls = std::make_unique<OpenedTls>();
-    session_.tls->host = session_.tls->provider = host_;
-    for (const std::string& protocol : hello_.alpn)
-      if (protocol == "h2" || protocol == "http/1.1") session_.tls->alpn.push_back(protocol);
-    session_.tls->session_key = session_.origin->destination.text() + " " + program_;
-    const bool begun = session_.upstream == nullptr || session_.upstream->error() != 0
-                           ? session_.connect(session_.origin->destination)
-                           : session_.begin_tls();
-    if (!begun) co_return end(TlsOutcome::client_failed);
-    uring::Stream& upstream = *session_.upstream;
-    while (upstream.connecting() && upstream.error() == 0 && !client_gone() && !overdue())
-      co_await session_.waker.wait(deadline_);
-    if (client_gone()) co_return end(TlsOutcome::client_failed);
-    const TlsEngine& engine = session_.tls->upstream->engine();
+    std::vector<std::string> further;
+    if (!hello_.alpn.empty()) further.emplace_back("http/1.1");
+    session_.tls = std::make_shared<OpenedTls>(
+        OpenedTls{host_, std::move(further), session_.origin->destination.text() + " " + program_});
+    bool begun = co_await shake_hands(offer());
+    if (begun && takes_h2_alone()) {
+      session_.upstream.reset();
+      begun = co_await shake_hands({"h2"});
+    }
+    if (!begun || client_gone()) co_return end(TlsOutcome::client_failed);
+    const uring::Stream& upstream = *session_.upstream;
+    const TlsEngine& engine = layer_->engine();
     if (engine.state() == TlsState::untrusted)
       co_return pass_through(TlsOutcome::invalid_certificate, engine.facts().verify_error);
     if (upstream.connecting() || upstream.error() != 0) {
@@ -86,6 +86,41 @@ class TlsOpening {
     co_return std::nullopt;
   }
 
+  // The client's own offer, as far as it is ours; a client of HTTP/2 alone can be given what HTTP/1.1 answers.
+  [[nodiscard]] std::vector<std::string> offer() const {
+    std::vector<std::string> out;
+    for (const std::string& protocol : hello_.alpn)
+      if (protocol == "h2" || protocol == "http/1.1") out.push_back(protocol);
+    if (out == std::vector<std::string>{"h2"}) out.emplace_back("http/1.1");
+    return out;
+  }
+
+  // With the provider, until that has come to some end. False: it could not begin.
+  [[nodiscard]] uring::Task<bool> shake_hands(std::vector<std::string> alpn) {
+    layer_ = nullptr;
+    const bool connected = session_.upstream != nullptr && session_.upstream->error() == 0;
+    if (!connected && !session_.connect_tcp(session_.origin->destination)) co_return false;
+    layer_ = session_.begin_tls(alpn);
+    if (layer_ == nullptr) co_return false;
+    const uring::Stream& upstream = *session_.upstream;
+    while (upstream.connecting() && upstream.error() == 0 && !client_gone() && !overdue())
+      co_await session_.waker.wait(deadline_);
+    co_return true;
+  }
+
+  // A provider that does not speak what an HTTP/1.1 client does.
+  [[nodiscard]] bool takes_h2_alone() const {
+    return !client_gone() && session_.upstream->error() != 0 && hello_.offers_alpn("http/1.1") &&
+           !hello_.offers_alpn("h2") && layer_->engine().failure().alert_received == no_application_protocol;
+  }
+
+  [[nodiscard]] bool provider_speaks_h2() const { return layer_->engine().facts().alpn == "h2"; }
+  // The provider's protocol, or what it is converted to.
+  [[nodiscard]] std::string clients_protocol() const {
+    if (provider_speaks_h2()) return hello_.offers_alpn("h2") ? "h2" : "http/1.1";
+    return hello_.offers_alpn("h2") && !hello_.offers_alpn("http/1.1") ? "h2" : layer_->engine().facts().alpn;
+  }
+
   // Shared with the minter's thread, which may answer after the session has given up.
   struct Waiting {
     uring::Waker* waker;  // null: nobody waits any more; touched on the loop's thread only
@@ -93,7 +128,7 @@ class TlsOpening {
   };
 
   [[nodiscard]] uring::Task<std::optional<Next>> get_leaf() {
-    const TlsEngine& engine = session_.tls->upstream->engine();
+    const TlsEngine& engine = layer_->engine();
     auto certificates = engine.peer_certificates();
     if (certificates.empty()) co_return pass_through(TlsOutcome::no_leaf, "the provider showed no certificate");
     auto waiting = std::make_shared<Waiting>(Waiting{&session_.waker, std::nullopt});
@@ -116,8 +151,7 @@ class TlsOpening {
   }
 
   [[nodiscard]] uring::Task<Next> meet_client() {
-    auto engine = tls_.clients().accept(
-        {.name = host_, .credentials = std::move(leaf_), .alpn = session_.tls->upstream->engine().facts().alpn});
+    auto engine = tls_.clients().accept({.name = host_, .credentials = std::move(leaf_), .alpn = clients_protocol()});
     if (!engine) co_return pass_through(TlsOutcome::no_leaf, engine.error().text);
     uring::Stream& client = *session_.client;
     // With a client with which we cannot agree on algorithms the engine fails here, and nothing has been said yet.
@@ -138,28 +172,49 @@ class TlsOpening {
     tls_.note(TlsOutcome::intercepted);
     const MonotonicTime opened = session_.worker.loop().now();
     const bool h2 = layer.engine().facts().alpn == "h2";
+    if (h2 != provider_speaks_h2()) convert(h2);
     while (!spoken(h2) && session_.worker.phase() != Phase::ending) co_await session_.waker.wait(MonotonicTime::max());
     const bool left = client.input() == nullptr && (client.end_seen() || client.error() != 0);
+    if (!left) tls_.note_trust(host_, pid_);
     if (left && session_.worker.loop().now() - opened < refusal_time)
-      tls_.note_refusal(host_, program_, "it closed right after the handshake");
+      note_silence("it closed right after the handshake");
     if (client.error() != 0) co_return Next::end;
     co_return h2 ? Next::serve_h2 : Next::serve;
+  }
+
+  // What the provider says from now on is another's business.
+  void convert(bool to_h2) {
+    if (!to_h2) return session_.begin_h2();
+    auto pool = std::make_shared<UpstreamPool>(session_.worker.loop());
+    if (session_.upstream->input() == nullptr && !session_.upstream->end_seen() && session_.upstream->error() == 0)
+      pool->put(session_.origin->destination, std::move(session_.upstream));
+    auto opened = std::make_shared<OpenedTls>(*session_.tls);
+    opened->converting_pool = std::move(pool);
+    session_.tls = std::move(opened);
   }
 
   // Somebody has said or ended something. In HTTP/2 both do at once, and it is the client who matters.
   [[nodiscard]] bool spoken(bool h2) const {
     const uring::Stream& client = *session_.client;
-    const uring::Stream& upstream = *session_.upstream;
-    const bool ended = client.error() != 0 || upstream.end_seen() || upstream.error() != 0;
-    return client.input() != nullptr || client.end_seen() || ended || (!h2 && upstream.input() != nullptr);
+    if (client.input() != nullptr || client.end_seen() || client.error() != 0) return true;
+    const uring::Stream* upstream = session_.upstream.get();
+    if (upstream == nullptr) return false;
+    return upstream->end_seen() || upstream->error() != 0 || (!h2 && upstream->input() != nullptr);
   }
 
   [[nodiscard]] Next refused(const TlsFailure& failure) {
     // Where we cannot agree at all (its algorithms, ECH), it is the same as not being trusted.
     const bool disagreed = failure.alert_sent || failure.alert_received;
     if (failure.refusal == TlsRefusal::none && !disagreed) return end(TlsOutcome::client_failed);
+    if (failure.refusal == TlsRefusal::by_silence && !disagreed)
+      return end(note_silence(failure.reason) ? TlsOutcome::refused : TlsOutcome::client_failed);
     tls_.note_refusal(host_, program_, failure.reason);
     return end(TlsOutcome::refused);
+  }
+  bool note_silence(std::string_view how) {
+    if (tls_.trusted_lately(host_, pid_)) return false;
+    tls_.note_refusal(host_, program_, how);
+    return true;
   }
 
   Session& session_;
@@ -167,8 +222,10 @@ class TlsOpening {
   const ClientHello& hello_;
   const std::string host_;
   std::string unit_, program_;
+  uint32_t pid_ = 0;
   MonotonicTime deadline_{};
   LeafMinter::Leaf leaf_;
+  TlsLayer* layer_ = nullptr;  // of the upstream connection, as long as it is the session's
 };
 
 }  // namespace
@@ -177,7 +234,11 @@ uring::Task<Ending> serve_tls(Session& session, ClientHello hello) {
   if (TlsInterception* tls = session.worker.shared().tls; tls != nullptr && !hello.versions.empty()) {
     TlsOpening opening(session, *tls, hello);
     const Next next = opening.named() ? co_await opening.run() : Next::pass_through;
-    if (next == Next::serve) co_return co_await serve_first_bytes(session);
+    if (next == Next::serve) {
+      const Ending ending = co_await serve_first_bytes(session);
+      if (session.h2 != nullptr) session.h2->drain();
+      co_return ending;
+    }
     if (next == Next::serve_h2) co_return co_await serve_h2(session);
     if (next == Next::end) co_return Ending::closed;
   }

@@ -10,6 +10,7 @@ namespace lunar::gateway {
 namespace {
 
 constexpr Nanoseconds explained_for = std::chrono::hours(1);
+constexpr Nanoseconds trusted_for = std::chrono::minutes(1);
 
 std::string pair_of(std::string_view program, std::string_view host) {
   std::string out(program);
@@ -74,6 +75,15 @@ void TlsInterception::note_refusal(std::string_view host, std::string_view progr
       "`lunarctl doctor` says what its trust store lacks",
       program.empty() ? "a program" : program, host, how,
       std::chrono::duration_cast<std::chrono::seconds>(config_.untrusted_for).count());
+}
+
+void TlsInterception::note_trust(std::string_view host, uint32_t pid) {
+  const MonotonicTime now = monotonic_now();
+  (void)trusting_.add(pair_of(std::to_string(pid), host), now + trusted_for, now);
+}
+
+bool TlsInterception::trusted_lately(std::string_view host, uint32_t pid) const {
+  return trusting_.contains(pair_of(std::to_string(pid), host), monotonic_now());
 }
 
 std::vector<std::pair<std::string_view, uint64_t>> TlsInterception::counts() const {

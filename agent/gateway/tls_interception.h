@@ -53,6 +53,10 @@ class TlsInterception {
     return minter_ != nullptr && modes_.intercepts(host, port, unit);
   }
   void note_refusal(std::string_view host, std::string_view program, std::string_view how);
+  // A process has spoken inside an opened connection. One that did so a moment ago and closes another connection in
+  // silence refuses nothing: some open more than they need.
+  void note_trust(std::string_view host, uint32_t pid);
+  [[nodiscard]] bool trusted_lately(std::string_view host, uint32_t pid) const;
   void note(TlsOutcome outcome) { outcomes_[static_cast<size_t>(outcome)].fetch_add(1, std::memory_order_relaxed); }
   // Why a host is passed through: logged once an hour.
   void explain(TlsOutcome outcome, std::string_view host, std::string_view reason);
@@ -73,6 +77,7 @@ class TlsInterception {
   const TlsServerContext clients_;
   std::unique_ptr<LeafMinter> minter_;
   ExpiringSet untrusting_;  // program and host
+  ExpiringSet trusting_;    // pid and host
   ExpiringSet explained_;
   std::array<std::atomic<uint64_t>, kTlsOutcomes> outcomes_{};
 };

@@ -101,7 +101,8 @@ def test_in_clear_a_provider_that_cannot_be_reached_fails_as_such(clear):
     try:
         client = clear.connect(host="refusing.example.com")
     except ConnectionError as error:
-        assert str(error) == "ConnectionRefusedError"
+        # A reset may overtake what the client says first.
+        assert str(error) in ("ConnectionRefusedError", "ConnectionResetError")
     else:
         assert client.until_closed() == "reset" and not client.is_told
 

@@ -4,13 +4,12 @@ import hashlib
 
 import pytest
 
-from cases import Case
-from clients import Place, direct, observe
+from clients import direct
 from h2_cases import H2_CLIENTS, is_h2
 from test_tls_trust import FORGED, der, words
 from tls_cases import status_of
 from tls_interception import (LOCAL, in_unit, issuer, look_at, opening_lunard, requests_of, run_as, shown_certificate,
-                              tunnels_of)
+                              tunnels_of, visiting)
 
 CHOSEN = "chosen.example.com"  # as long as FORGED, so that texts with the name have the same length
 JUDGES = [client for client in H2_CLIENTS if client.name != "nghttp"]  # which takes any certificate
@@ -29,13 +28,7 @@ def lunard(world, request, h2_origins, tls_origins, local_authority):
 
 @pytest.fixture
 def visit(world, builds):
-    """One call of a client: what it saw, and its cgroup."""
-    def run(client, way, trust, host=CHOSEN, flags=()):
-        case = Case("a visit", f"https://{host}/hello", flags=flags)
-        done = observe(world, builds, client, [case], Place(way(world, client.label), trust))
-        return done.seen[case.name], done.cgroup
-
-    return run
+    return visiting(world, builds, CHOSEN)
 
 
 @pytest.fixture(scope="module")

@@ -7,11 +7,10 @@ import sys
 
 import pytest
 
-from cases import Case
-from clients import CLIENTS, Place, captured, direct, observe
+from clients import CLIENTS, captured, direct
 from tls_cases import status_of
 from tls_interception import (LOCAL, hello_request, in_unit, issuer, look_at, opening_lunard, requests_of, run_as, shown_certificate,
-                              tunnels_of)
+                              tunnels_of, visiting)
 from tls_pki import openssl
 from world.addresses import NAMES
 
@@ -26,13 +25,7 @@ def lunard(world, request, tls_origins, local_authority):
 
 @pytest.fixture
 def visit(world, builds):
-    """One call of a client: what it saw, and its cgroup."""
-    def run(client, way, trust, host=PINNED, flags=()):
-        case = Case("a visit", f"https://{host}/hello", flags=flags)
-        done = observe(world, builds, client, [case], Place(way(world, client.label), trust))
-        return done.seen[case.name], done.cgroup
-
-    return run
+    return visiting(world, builds, PINNED)
 
 
 def by_name(name):
@@ -124,6 +117,29 @@ def test_a_client_with_a_pin_that_closes_without_an_alert_works_from_its_second_
     served, cgroup = run_as(world, way, argv, env=told.environment(), timeout=20)
     assert (served.status, served.stdout) == (0, "200\n"), served.stderr
     assert tunnels_of(lunard, cgroup) == [PINNED]
+
+
+SURPLUS = """
+import os, socket, ssl, sys
+context = ssl.create_default_context(cafile=os.environ["SSL_CERT_FILE"])
+def connect():
+    return context.wrap_socket(socket.create_connection((sys.argv[1], 443), 10), server_hostname=sys.argv[1])
+def ask():
+    with connect() as connection:
+        connection.sendall(f"GET /hello HTTP/1.1\\r\\nHost: {sys.argv[1]}\\r\\nConnection: close\\r\\n\\r\\n".encode())
+        return b"".join(iter(lambda: connection.recv(4096), b"")).split()[1].decode()
+print(ask())
+connect().close()
+print(ask())
+"""
+
+
+def test_who_has_spoken_may_close_a_further_connection_without_a_word(lunard, world, told):
+    way = in_unit("surplus.service")
+    for _ in range(2):
+        asked, cgroup = run_as(world, way, [sys.executable, "-c", SURPLUS, PINNED], env=told.environment(), timeout=20)
+        assert (asked.status, asked.stdout) == (0, "200\n200\n"), asked.stderr
+        assert len(requests_of(lunard, cgroup, 2)) == 2
 
 
 def test_a_client_with_a_pin_that_sends_an_alert_works_from_its_second_call_on(lunard, visit, tls_origins, told):

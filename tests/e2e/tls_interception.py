@@ -2,7 +2,8 @@
 
 import itertools
 
-from clients import captured, direct
+from cases import Case
+from clients import Place, captured, direct, observe
 from lunards import shared_lunard
 from tls_pki import openssl
 from world.addresses import NAMES
@@ -51,6 +52,16 @@ def run_as(world, way, argv, *, label="run", **options):
     """Runs a client to its end, this way; the outcome and its cgroup."""
     cgroup = way(world, label)
     return run(argv, namespace=world.host, cgroup=cgroup, **options), cgroup
+
+
+def visiting(world, builds, usual_host):
+    """Value of a fixture: one call of a client, to what it saw and its cgroup."""
+    def visit(client, way, trust, host=usual_host, flags=()):
+        case = Case("a visit", f"https://{host}/hello", flags=flags)
+        done = observe(world, builds, client, [case], Place(way(world, client.label), trust))
+        return done.seen[case.name], done.cgroup
+
+    return visit
 
 
 def requests_of(lunard, cgroup, at_least=1):
