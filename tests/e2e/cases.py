@@ -60,7 +60,7 @@ CASES = [
     Case("a gzip body", f"{RAW}/zipped"),
     Case("an answer after 700 ms", f"{RAW}/slow/700"),
     Case("an interim 103", f"{RAW}/interim", needs=frozenset({"interim"})),
-    Case("a head of 30 KB", f"{RAW}/long-head"),
+    Case("a head of 30 KB", f"{RAW}/long-head", needs=frozenset({"lines"})),
     Case("events that come one by one", f"{RAW}/sse/4", flags=("stream",)),
     # what a client sends
     post("an empty upload", f"{RAW}/upload", 0),
