@@ -1,5 +1,5 @@
-"""Flow configurations for the variants of Lunar. Each is written below a configuration root; the result is how many
-flows are to be loaded from it."""
+"""Flow configurations for the variants of Lunar, each written below a configuration root, where the result is how many
+flows are to be loaded from it; and what all configurations of nginx have."""
 
 import pathlib
 import shutil
@@ -52,3 +52,29 @@ def write_limiter(root):
     (root / "quotas" / "calls.yaml").write_text(QUOTA.format(name="Calls", url="api.example.com/*", most=BURST))
     (root / "flows" / "limit.yaml").write_text(LIMITER.format(name="Limited", url="api.example.com/*", quota="Calls"))
     return 1
+
+
+def nginx_configuration(directory, connections, http):
+    """One process that keeps everything below `directory`, and each connection for as many requests as come; `http` is
+    what it serves."""
+    return f"""
+user root;
+daemon off;
+master_process off;
+worker_processes 1;
+worker_rlimit_nofile 20000;
+pid {directory}/nginx.pid;
+error_log stderr crit;
+events {{ worker_connections {connections}; }}
+http {{
+  access_log off;
+  client_body_temp_path {directory}/body;
+  proxy_temp_path {directory}/proxy;
+  fastcgi_temp_path {directory}/fastcgi;
+  uwsgi_temp_path {directory}/uwsgi;
+  scgi_temp_path {directory}/scgi;
+  keepalive_requests 1000000000;
+  keepalive_timeout 300s;
+{http}
+}}
+"""

@@ -163,24 +163,7 @@ class Nginx(Gateway):
 
     def command(self):
         config = self.directory / "nginx.conf"
-        config.write_text(f"""
-user root;
-daemon off;
-master_process off;
-worker_processes 1;
-worker_rlimit_nofile 20000;
-pid {self.directory}/nginx.pid;
-error_log stderr crit;
-events {{ worker_connections 40000; }}
-http {{
-  access_log off;
-  client_body_temp_path {self.directory}/body;
-  proxy_temp_path {self.directory}/proxy;
-  fastcgi_temp_path {self.directory}/fastcgi;
-  uwsgi_temp_path {self.directory}/uwsgi;
-  scgi_temp_path {self.directory}/scgi;
-  keepalive_requests 1000000000;
-  keepalive_timeout 300s;
+        config.write_text(configurations.nginx_configuration(self.directory, connections=40_000, http=f"""
   upstream origin {{ server {arenas.ORIGIN}; keepalive 10000; keepalive_requests 1000000000; keepalive_timeout 300s; }}
   server {{
     listen {self.target} backlog=16384;
@@ -191,9 +174,7 @@ http {{
       proxy_set_header Host $host;
       proxy_max_temp_file_size 0;
     }}
-  }}
-}}
-""")
+  }}"""))
         return ["nginx", "-c", config]
 
 

@@ -12,6 +12,7 @@ import sys
 import time
 
 from . import arena as arenas
+from .configurations import nginx_configuration
 
 HOLDER = pathlib.Path(__file__).resolve().parent / "h2_holder.py"
 PATIENCE = 10  # seconds for the origin to come up, and for its connections to go
@@ -41,24 +42,7 @@ class Origin:
         directory.mkdir()
         self._status = directory / "status"
         config = directory / "nginx.conf"
-        config.write_text(f"""
-user root;
-daemon off;
-master_process off;
-worker_processes 1;
-worker_rlimit_nofile 20000;
-pid {directory}/nginx.pid;
-error_log stderr crit;
-events {{ worker_connections 10000; }}
-http {{
-  access_log off;
-  client_body_temp_path {directory}/body;
-  proxy_temp_path {directory}/proxy;
-  fastcgi_temp_path {directory}/fastcgi;
-  uwsgi_temp_path {directory}/uwsgi;
-  scgi_temp_path {directory}/scgi;
-  keepalive_requests 1000000000;
-  keepalive_timeout 300s;
+        config.write_text(nginx_configuration(directory, connections=10_000, http=f"""
   server {{
     listen {arenas.H2_ORIGIN} ssl http2 backlog=4096;
     ssl_certificate {arena.certificates.origin};
@@ -74,9 +58,7 @@ http {{
   server {{
     listen unix:{self._status};
     location / {{ stub_status; }}
-  }}
-}}
-""")
+  }}"""))
         self._process = subprocess.Popen(arena.inside(arena.peer_core, "nginx", "-c", config, netns=arena.origin_netns))
         try:
             self._wait_until_ready()
