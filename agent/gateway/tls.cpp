@@ -175,7 +175,7 @@ class TlsOpening {
     if (h2 != provider_speaks_h2()) convert(h2);
     while (!spoken(h2) && session_.worker.phase() != Phase::ending) co_await session_.waker.wait(MonotonicTime::max());
     const bool left = client.input() == nullptr && (client.end_seen() || client.error() != 0);
-    if (!left) tls_.note_trust(host_, pid_);
+    if (client.input() != nullptr) tls_.note_trust(host_, pid_);
     if (left && session_.worker.loop().now() - opened < refusal_time)
       note_silence("it closed right after the handshake");
     if (client.error() != 0) co_return Next::end;

@@ -280,6 +280,18 @@ def test_what_http_1_allows_is_understood(shake_hands, way, row):
     assert re.search(said, output, re.I), output
 
 
+@pytest.mark.parametrize("words", [[], ["--data-binary", "@large"]], ids=["GET", "POST"])
+def test_a_request_that_was_not_taken_is_sent_once_more_and_no_oftener(curl, large, words):
+    """A POST as well: it was provably not looked at. What is above 64 KiB is not kept for it."""
+    sent = ["-d", "a body"] if words else []
+    name = "post" if words else "get"
+    assert curl(captured, *at(BY_2, [*sent, f"/refuse/{name}/1"], large))[0] == (0, "taken after 1\n")
+    assert curl(captured, *at(BY_2, [*sent, f"/refuse/{name}-again/9"], large))[0][0] == 56
+    assert curl(captured, *at(BY_2, [*sent, f"/refuse/{name}-again/2"], large))[0] == (0, "taken after 2\n")
+    if words:
+        assert curl(captured, *at(BY_2, [*words, f"/refuse/{name}-large/1"], large))[0][0] in (55, 56)  # while it sends, or then
+
+
 def test_fields_of_the_connection_are_not_passed_on(shake_hands):
     output = shake_hands(*CONVERTED, "http/1.1", HOPS.replace("@HOST@", BY_2.removeprefix("https://"))).stdout
     assert output.startswith("HTTP/1.1 200 ") and came(output)["hop"] == "none", output

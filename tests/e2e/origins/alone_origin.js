@@ -10,8 +10,10 @@ const https = require('https');
 
 const PATTERN = 'lunar-0123456789abcdefghijklmnopqrstuvwxyz\n';
 const INTERNAL_ERROR = 2;
+const REFUSED_STREAM = 7;
 const connections = new Map(); // their numbers, in the order in which they first asked
 let calls = 0; // of gRPC
+const refusals = new Map(); // of each name
 let left = 0; // clients, before they had their answer
 
 const isNew = (request) => request.httpVersion === '2.0';
@@ -81,6 +83,13 @@ const site = {
     request.resume();
   },
   hang: (request, response) => response.writeHead(200, { 'x-seen': seen(request) }).write('begun\n'),
+  // Not taken as many times, of all requests of that name.
+  refuse: (request, response, name, times) => {
+    const before = refusals.get(name) ?? 0;
+    if (before >= Number(times)) return answer(request, response, `taken after ${before}\n`);
+    refusals.set(name, before + 1);
+    return request.stream.close(REFUSED_STREAM);
+  },
   left: (request, response) => answer(request, response, `${left}\n`),
   // What becomes of the connection: its end is announced before the answer is over or behind it, or it just ends.
   close: (request, response) => {
