@@ -1,6 +1,7 @@
 // A client connection of HTTP/2: every request is a session of its own, and so is every connection to the provider a
 // stream of one that belongs to this client.
 #include "agent/gateway/session.h"
+#include "agent/uring/page_pool.h"
 
 namespace lunar::gateway {
 namespace {
@@ -13,6 +14,7 @@ http::H2Options options_for(Session& session, bool extended_connect) {
   return {.scheme = session.tls != nullptr ? "https" : "http",
           .extended_connect = extended_connect,
           .grpc = !session.converting(),
+          .frame_blocks = {uring::PagePool::block_size, uring::PagePool::allocate, uring::PagePool::release},
           .websocket_nonce = session.worker.next_request_number() ^ session.worker.seed(),
           .now = session.worker.loop().now()};
 }

@@ -1,6 +1,7 @@
 #include "agent/http/h2_callbacks.h"
 
 #include <cstdint>
+#include <cstdlib>
 
 namespace lunar::http {
 namespace {
@@ -54,15 +55,23 @@ void H2Callbacks::set_callbacks(nghttp2_session_callbacks* callbacks) {
   nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, on_frame_send);
 }
 
-nghttp2_session* H2Callbacks::new_session(H2Session::Role role, const H2Limits& limits, H2Session* session) {
+nghttp2_session* H2Callbacks::new_session(H2Session* session) {
+  nghttp2_mem memory{
+      .mem_user_data = &session->frame_memory_,
+      .malloc = [](size_t bytes, void* user) { return static_cast<H2FrameMemory*>(user)->allocate(bytes); },
+      .free = [](void* memory, void* user) { static_cast<H2FrameMemory*>(user)->release(memory); },
+      .calloc = [](size_t count, size_t bytes, void* /*user*/) { return calloc(count, bytes); },
+      .realloc = [](void* memory, size_t bytes,
+                    void* user) { return static_cast<H2FrameMemory*>(user)->resize(memory, bytes); }};
   nghttp2_session_callbacks* callbacks = nullptr;
   nghttp2_option* option = nullptr;
   nghttp2_session* made = nullptr;
   if (nghttp2_session_callbacks_new(&callbacks) == 0 && nghttp2_option_new(&option) == 0) {
     set_callbacks(callbacks);
-    set_options(option, limits);
-    auto create = role == H2Session::Role::server ? nghttp2_session_server_new2 : nghttp2_session_client_new2;
-    if (create(&made, callbacks, session, option) != 0) made = nullptr;
+    set_options(option, session->options_.limits);
+    const bool serves = session->role_ == H2Session::Role::server;
+    auto create = serves ? nghttp2_session_server_new3 : nghttp2_session_client_new3;
+    if (create(&made, callbacks, session, option, &memory) != 0) made = nullptr;
   }
   nghttp2_option_del(option);
   nghttp2_session_callbacks_del(callbacks);

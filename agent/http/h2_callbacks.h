@@ -9,8 +9,8 @@
 namespace lunar::http {
 
 struct H2Callbacks {
-  // nullptr where memory is short. `session` is called until the result is deleted.
-  [[nodiscard]] static nghttp2_session* new_session(H2Session::Role role, const H2Limits& limits, H2Session* session);
+  // nullptr where memory is short. `session` is called, and its frame_memory_ used, until the result is deleted.
+  [[nodiscard]] static nghttp2_session* new_session(H2Session* session);
 
   // Asks H2Session::on_read how much of a message there is, and lets on_send write it.
   [[nodiscard]] static nghttp2_data_provider payload();

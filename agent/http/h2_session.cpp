@@ -42,7 +42,8 @@ H2Session::H2Session(Role role, H2Options options, H2Events& events)
       options_(std::move(options)),
       events_(events),
       meter_(options_.limits, role == Role::server ? h2_preface.size() : 0, options_.now),
-      session_(H2Callbacks::new_session(role, options_.limits, this)) {
+      frame_memory_(options_.frame_blocks),
+      session_(H2Callbacks::new_session(this)) {
   if (session_ == nullptr) throw std::bad_alloc();
   submit_settings();
 }

@@ -15,6 +15,7 @@
 
 #include "agent/http/h2_events.h"
 #include "agent/http/h2_field_block.h"
+#include "agent/http/h2_frame_memory.h"
 #include "agent/http/h2_limits.h"
 #include "agent/http/h2_meter.h"
 #include "agent/http/h2_stream.h"
@@ -29,6 +30,7 @@ struct H2Options {
   std::string scheme = "https";  // client role: of requests in origin form
   bool extended_connect = true;  // server role: offer RFC 8441; client role: use it where it is offered
   bool grpc = true;  // server role: else its requests are refused with HTTP_1_1_REQUIRED, for they go on by HTTP/1.1
+  H2FrameBlocks frame_blocks;
   uint64_t websocket_nonce = 0;  // server role: where the keys of WebSockets begin; should differ between sessions
   H2Time now{};                  // of the same clock as feed()
 };
@@ -160,6 +162,7 @@ class H2Session {
   H2Options options_;
   H2Events& events_;
   H2Meter meter_;
+  H2FrameMemory frame_memory_;
   std::unique_ptr<nghttp2_session, Deleter> session_;
   std::span<char> out_;        // of pull(), while it runs
   size_t written_ = 0;         // into it
