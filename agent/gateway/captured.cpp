@@ -68,8 +68,10 @@ uring::Task<Sniffed> sniff(Session& session) {
 
 uring::Task<Ending> serve_captured(Session& session) {
   const Endpoint destination = session.origin->destination;
-  // In parallel with reading the first bytes, unless an idle connection shows that its provider waits for requests.
-  if (!session.worker.pool().has(destination) && !session.connect(destination)) co_return Ending::reset;
+  // In parallel with reading the first bytes, unless a connection that is there shows that its provider waits for
+  // requests.
+  const bool known = session.worker.pool().has(destination) || session.worker.trunks().has(destination);
+  if (!known && !session.connect(destination)) co_return Ending::reset;
   co_return co_await serve_first_bytes(session);
 }
 

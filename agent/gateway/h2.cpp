@@ -47,21 +47,35 @@ void look_after(const Session& session, H2Connection& client) {
 
 }  // namespace
 
-void Session::begin_h2() {
-  h2 = std::make_shared<H2Connection>(worker.loop(), H2Connection::Role::client, options_for(*this, true), nullptr);
-  worker.start(H2Connection::carry(h2, std::move(upstream)));
+void Session::begin_h2(std::shared_ptr<const H2Provider> provider) {
+  auto connection =
+      std::make_shared<H2Connection>(worker.loop(), H2Connection::Role::client, options_for(*this, true), nullptr);
+  auto trunk = H2Trunk::create(worker.trunks(), std::move(provider), connection);
+  if (h2 == nullptr)
+    h2 = std::make_shared<H2Route>(std::move(trunk));
+  else
+    h2->take(std::move(trunk));
+  worker.start(H2Connection::carry(std::move(connection), std::move(upstream), connect_deadline));
 }
 
 namespace {
 
 // Until the provider has said what it takes. False: the client is to be cut off.
 uring::Task<bool> meet_provider(Session& session) {
-  if (!co_await reach_provider(session)) co_return false;
-  session.begin_h2();
-  co_await learn_settings(session, *session.h2);
-  if (!session.h2->over() && !client_gone(session)) co_return true;
-  session.h2->drain();
-  co_return false;
+  if (session.h2 == nullptr) {
+    if (!co_await reach_provider(session)) co_return false;
+    session.begin_h2(std::make_shared<H2Provider>(H2Provider{.destination = session.origin->destination}));
+  }
+  co_await learn_settings(session, session.h2->trunk().connection());
+  // Clients that came at once have each made a connection.
+  const H2Provider& provider = *session.h2->trunk().provider();
+  auto first = session.worker.trunks().find(provider.destination, provider.sharing);
+  if (first != nullptr && first->connection().settled()) session.h2->take(std::move(first));
+  co_return !session.h2->trunk().connection().over() && !client_gone(session);
+}
+
+bool offers_extended_connect(const Session& session) {
+  return session.converting() || session.h2->trunk().connection().peer_offers_extended_connect();
 }
 
 }  // namespace
@@ -75,11 +89,10 @@ uring::Task<Ending> serve_h2(Session& session) {
     if (session.worker.phase() != Phase::serving) client->drain();
   };
   client = std::make_shared<H2Connection>(session.worker.loop(), H2Connection::Role::server,
-                                          options_for(session, converts || session.h2->peer_offers_extended_connect()),
-                                          accept);
-  if (!converts) session.h2->follow_with(client);
+                                          options_for(session, offers_extended_connect(session)), accept);
+  if (!converts) session.h2->lead(client);
   co_await client->run(*session.client, session.waker, [&session, &client] { look_after(session, *client); });
-  if (!converts) session.h2->drain();
+  session.h2.reset();
   co_return session.client->error() != 0 || client->cut_off() ? Ending::reset : Ending::finish;
 }
 

@@ -50,7 +50,7 @@ class H2Leg final : public uring::StreamLayer {
     connection_->unread_ -= read;
     connection_->session_.consumed(id_, bytes);
     connection_->call_run();
-    connection_->drain_follower();
+    connection_->tell_closing();
   }
   void released(uring::Stream& stream) override {
     connection_->unread_ -= std::exchange(unread_, 0);
@@ -147,17 +147,21 @@ uring::Task<> H2Connection::run(uring::Stream& transport, uring::Waker& waker, s
     }
     send(transport);
     begin_drain();
+    reached_ = reached_ || (!transport.connecting() && transport.error() == 0);
     if (transport.error() != 0 || (transport.ended() && !session_.over())) lose("the connection has ended");
+    if (!reached_ && loop_.now() >= connect_by_) lose("the provider was not reached in time");
     if (cut_ && !session_.has_output() && transport.unsent() == 0) lose("the provider's connection has ended");
     if (lost_ || session_.over()) break;
     transport.wake_when_sent(session_.has_output() || transport.input() != nullptr || cut_);
-    co_await waker.wait(drained_by_);
+    co_await waker.wait(reached_ ? drained_by_ : connect_by_);
   }
   waker_ = nullptr;
 }
 
-uring::Task<> H2Connection::carry(std::shared_ptr<H2Connection> self, uring::StreamRef transport) {
+uring::Task<> H2Connection::carry(std::shared_ptr<H2Connection> self, uring::StreamRef transport,
+                                  MonotonicTime connect_by) {
   uring::Waker waker(self->loop_);
+  self->connect_by_ = connect_by;
   co_await self->run(*transport, waker, {});
   transport.reset();
 }
@@ -203,18 +207,14 @@ void H2Connection::abort() {
   call_run();
 }
 
-void H2Connection::follow_with(const std::shared_ptr<H2Connection>& other) {
-  follower_ = other;
-  drain_follower();
+void H2Connection::when_closing(std::function<void()> told) {
+  when_closing_ = std::move(told);
+  tell_closing();
 }
 
-void H2Connection::drain_follower() {
-  if (!closing_ || follower_drained_) return;
-  if (unread_ != 0) return;
-  auto follower = follower_.lock();
-  if (follower == nullptr) return;
-  follower_drained_ = true;
-  follower->drain();
+void H2Connection::tell_closing() {
+  if (!closing_ || unread_ != 0 || when_closing_ == nullptr) return;
+  std::exchange(when_closing_, nullptr)();
 }
 
 void H2Connection::settle() {
@@ -263,7 +263,7 @@ void H2Connection::forget(H2Leg& leg, const uring::Stream& stream) {
   code ? session_.leave(leg.id(), *code) : session_.leave(leg.id());
   call_run();
   if (role_ == Role::client) open_waiting();
-  drain_follower();
+  tell_closing();
 }
 
 // What the session says
@@ -312,7 +312,7 @@ void H2Connection::closed(StreamId id, const http::H2End& end) {
     if (whole)
       leg->stream().layer_sent();
     else
-      leg->fail(lost_ ? connection_lost : stream_error(end.code));
+      leg->fail(lost_ && reached_ ? connection_lost : stream_error(lost_ ? http::H2Code::refused_stream : end.code));
     leg->tell();
   }
   if (role_ == Role::client) open_waiting();
@@ -333,7 +333,7 @@ void H2Connection::peer_goaway(const http::H2End& /*end*/) {
     leg->stream().layer_fail(stream_error(http::H2Code::refused_stream));
     leg->stream().layer_changed();
   }
-  drain_follower();
+  tell_closing();
 }
 
 void H2Connection::over(const http::H2End& end) {

@@ -70,18 +70,25 @@ bool Session::connect(const Endpoint& destination) {
 bool Session::open_stream() {
   const Endpoint& provider = origin->destination;
   failure = stream_error(http::H2Code::refused_stream);  // while there is none, nothing has been asked
-  upstream = h2->open();
-  const bool reopen = upstream == nullptr && !one_request();
-  if (reopen) {
-    if (!connect_tcp(provider) || begin_tls({"h2"}) == nullptr) return false;
-    begin_h2();
-    upstream = h2->open();
+  bool reused = true;
+  if (!h2->suits()) {
+    auto other = worker.trunks().find(provider, h2->trunk().provider()->sharing);
+    reused = other != nullptr;
+    if (reused) h2->take(std::move(other));
+    if (!reused && !open_trunk()) return false;
   }
+  upstream = h2->trunk().connection().open();
   if (upstream == nullptr) return false;
   failure = 0;
   upstream->wake(&waker);
   upstream_destination = provider;
-  upstream_reused = !one_request() && !reopen;  // clients of HTTP/2 send again by themselves
+  upstream_reused = reused && !one_request();  // clients of HTTP/2 send again by themselves
+  return true;
+}
+
+bool Session::open_trunk() {
+  if (!connect_tcp(origin->destination) || (tls != nullptr && begin_tls({"h2"}) == nullptr)) return false;
+  begin_h2(h2->trunk().provider());
   return true;
 }
 

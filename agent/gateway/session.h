@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "agent/gateway/h2_connection.h"
+#include "agent/gateway/h2_trunk.h"
 #include "agent/gateway/tls_layer.h"
 #include "agent/gateway/worker.h"
 #include "agent/net/client_hello.h"
@@ -49,8 +49,8 @@ class Session {
   [[nodiscard]] bool connect_tcp(const Endpoint& destination);
   // Begins TLS on the upstream connection; its layer is the stream's. Null: it cannot be.
   [[nodiscard]] TlsLayer* begin_tls(const std::vector<std::string>& alpn);
-  // The upstream connection, which may still be opening, becomes `h2`.
-  void begin_h2();
+  // The upstream connection, which may still be opening, becomes the trunk of `h2`.
+  void begin_h2(std::shared_ptr<const H2Provider> provider);
   // One from the pool that was idle for less than `pooled_limit`, or a new one.
   [[nodiscard]] bool obtain(const Endpoint& destination, Nanoseconds pooled_limit);
   [[nodiscard]] bool captured() const { return origin.has_value(); }
@@ -84,7 +84,7 @@ class Session {
   uring::StreamRef client;
   uring::StreamRef upstream;
   std::shared_ptr<const OpenedTls> tls;  // of an intercepted connection
-  std::shared_ptr<H2Connection> h2;      // to the client's own provider: upstream is one of its streams
+  std::shared_ptr<H2Route> h2;           // to the client's own provider: upstream is a stream there
   Endpoint upstream_destination;
   MonotonicTime connect_deadline{};
   std::optional<Origin> origin;  // of a captured connection
@@ -97,6 +97,7 @@ class Session {
 
  private:
   [[nodiscard]] bool open_stream();
+  [[nodiscard]] bool open_trunk();
   void enlist();  // among those that the worker wakes when its phase changes
   void leave_list();
   [[nodiscard]] uring::Task<> end(Ending ending);

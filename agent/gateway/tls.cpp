@@ -32,7 +32,9 @@ class TlsOpening {
     const TlsOutcome judged = tls_.judge(hello_, host_, program_);
     if (judged != TlsOutcome::intercepted) co_return pass_through(judged, {});
     deadline_ = session_.worker.loop().now() + tls_.handshake_timeout();
-    if (auto next = co_await meet_provider()) co_return *next;
+    if (auto next = prepare()) co_return *next;
+    if (!join_trunk())
+      if (auto next = co_await meet_provider()) co_return *next;
     if (auto next = co_await get_leaf()) co_return *next;
     co_return co_await meet_client();
   }
@@ -51,6 +53,7 @@ class TlsOpening {
     tls_.note(outcome);
     if (!reason.empty()) tls_.explain(outcome, host_, reason);
     if (layer_ != nullptr) session_.upstream.reset();  // it speaks TLS with us
+    session_.h2.reset();
     session_.tls.reset();
     return Next::pass_through;
   }
@@ -59,14 +62,37 @@ class TlsOpening {
     return Next::end;
   }
 
-  // Nothing: the provider is who it should be.
-  [[nodiscard]] uring::Task<std::optional<Next>> meet_provider() {
+  [[nodiscard]] std::optional<Next> prepare() {
     if (auto provider = tls_.providers().for_host(host_); !provider)
-      co_return pass_through(TlsOutcome::provider_failed, provider.error().text);
+      return pass_through(TlsOutcome::provider_failed, provider.error().text);
     std::vector<std::string> further;
     if (!hello_.alpn.empty()) further.emplace_back("http/1.1");
     session_.tls = std::make_shared<OpenedTls>(
         OpenedTls{host_, std::move(further), session_.origin->destination.text() + " " + program_});
+    return std::nullopt;
+  }
+
+  // Those of one program that would meet this provider with this offer may go by the same connection; empty: not this
+  // client, which comes from an address of its own choice.
+  [[nodiscard]] std::string sharing() const {
+    if (session_.origin->source) return {};
+    std::string out = host_ + "\n" + program_;
+    for (const std::string& protocol : offer()) out += "\n" + protocol;
+    return out;
+  }
+
+  // Where others have met the provider. It is asked for nothing before its settings are known.
+  [[nodiscard]] bool join_trunk() {
+    auto trunk = session_.worker.trunks().find(session_.origin->destination, sharing());
+    if (trunk == nullptr || !trunk->connection().settled()) return false;
+    session_.upstream.reset();
+    provider_ = trunk->provider();
+    session_.h2 = std::make_shared<H2Route>(std::move(trunk));
+    return true;
+  }
+
+  // Nothing: the provider is who it should be.
+  [[nodiscard]] uring::Task<std::optional<Next>> meet_provider() {
     bool begun = co_await shake_hands(offer());
     if (begun && takes_h2_alone()) {
       session_.upstream.reset();
@@ -83,6 +109,12 @@ class TlsOpening {
     }
     if (engine.facts().client_certificate_missing)
       co_return pass_through(TlsOutcome::client_certificate, "it asks for a client certificate; see mTLS");
+    auto certificates = engine.peer_certificates();
+    if (certificates.empty()) co_return pass_through(TlsOutcome::no_leaf, "the provider showed no certificate");
+    provider_ = std::make_shared<H2Provider>(
+        H2Provider{session_.origin->destination, sharing(), std::move(certificates.front()), engine.verified()});
+    alpn_ = engine.facts().alpn;
+    if (alpn_ == "h2") session_.begin_h2(provider_);
     co_return std::nullopt;
   }
 
@@ -114,11 +146,11 @@ class TlsOpening {
            !hello_.offers_alpn("h2") && layer_->engine().failure().alert_received == no_application_protocol;
   }
 
-  [[nodiscard]] bool provider_speaks_h2() const { return layer_->engine().facts().alpn == "h2"; }
+  [[nodiscard]] bool provider_speaks_h2() const { return session_.h2 != nullptr; }
   // The provider's protocol, or what it is converted to.
   [[nodiscard]] std::string clients_protocol() const {
     if (provider_speaks_h2()) return hello_.offers_alpn("h2") ? "h2" : "http/1.1";
-    return hello_.offers_alpn("h2") && !hello_.offers_alpn("http/1.1") ? "h2" : layer_->engine().facts().alpn;
+    return hello_.offers_alpn("h2") && !hello_.offers_alpn("http/1.1") ? "h2" : alpn_;
   }
 
   // Shared with the minter's thread, which may answer after the session has given up.
@@ -128,12 +160,9 @@ class TlsOpening {
   };
 
   [[nodiscard]] uring::Task<std::optional<Next>> get_leaf() {
-    const TlsEngine& engine = layer_->engine();
-    auto certificates = engine.peer_certificates();
-    if (certificates.empty()) co_return pass_through(TlsOutcome::no_leaf, "the provider showed no certificate");
     auto waiting = std::make_shared<Waiting>(Waiting{&session_.waker, std::nullopt});
     session_.worker.begin_lookup();
-    tls_.minter().request({.host = host_, .provider = std::move(certificates.front()), .verified = engine.verified()},
+    tls_.minter().request({.host = host_, .provider = provider_->certificate, .verified = provider_->verified},
                           [waiting, &worker = session_.worker](Result<LeafMinter::Leaf> leaf) {
                             worker.loop().post([waiting, &worker, leaf = std::move(leaf)] {
                               worker.end_lookup();
@@ -172,7 +201,7 @@ class TlsOpening {
     tls_.note(TlsOutcome::intercepted);
     const MonotonicTime opened = session_.worker.loop().now();
     const bool h2 = layer.engine().facts().alpn == "h2";
-    if (h2 != provider_speaks_h2()) convert(h2);
+    if (h2 && !provider_speaks_h2()) convert();
     while (!spoken(h2) && session_.worker.phase() != Phase::ending) co_await session_.waker.wait(MonotonicTime::max());
     const bool left = client.input() == nullptr && (client.end_seen() || client.error() != 0);
     if (client.input() != nullptr) tls_.note_trust(host_, pid_);
@@ -183,8 +212,7 @@ class TlsOpening {
   }
 
   // What the provider says from now on is another's business.
-  void convert(bool to_h2) {
-    if (!to_h2) return session_.begin_h2();
+  void convert() {
     auto pool = std::make_shared<UpstreamPool>(session_.worker.loop());
     if (session_.upstream->input() == nullptr && !session_.upstream->end_seen() && session_.upstream->error() == 0)
       pool->put(session_.origin->destination, std::move(session_.upstream));
@@ -225,7 +253,9 @@ class TlsOpening {
   uint32_t pid_ = 0;
   MonotonicTime deadline_{};
   LeafMinter::Leaf leaf_;
-  TlsLayer* layer_ = nullptr;  // of the upstream connection, as long as it is the session's
+  TlsLayer* layer_ = nullptr;                   // of the upstream connection, as long as it is the session's
+  std::shared_ptr<const H2Provider> provider_;  // once it is met
+  std::string alpn_;                            // that it has chosen
 };
 
 }  // namespace
@@ -236,7 +266,7 @@ uring::Task<Ending> serve_tls(Session& session, ClientHello hello) {
     const Next next = opening.named() ? co_await opening.run() : Next::pass_through;
     if (next == Next::serve) {
       const Ending ending = co_await serve_first_bytes(session);
-      if (session.h2 != nullptr) session.h2->drain();
+      session.h2.reset();
       co_return ending;
     }
     if (next == Next::serve_h2) co_return co_await serve_h2(session);

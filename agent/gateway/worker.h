@@ -14,6 +14,7 @@
 #include "agent/config/domain_lists.h"
 #include "agent/config/gateway_start.h"
 #include "agent/gateway/flow_state.h"
+#include "agent/gateway/h2_trunk.h"
 #include "agent/gateway/script_link.h"
 #include "agent/gateway/upstream_pool.h"
 #include "agent/http/head.h"
@@ -110,6 +111,7 @@ class Worker {
   [[nodiscard]] const Shared& shared() const { return shared_; }
   [[nodiscard]] const LunardConfig& config() const { return shared_.start.config; }
   [[nodiscard]] UpstreamPool& pool() { return pool_; }
+  [[nodiscard]] H2Trunks& trunks() { return trunks_; }
   [[nodiscard]] WorkerStatistics& statistics() { return statistics_; }
   [[nodiscard]] const DomainLists& domains() const { return domains_; }
   [[nodiscard]] Phase phase() const { return phase_; }
@@ -150,6 +152,7 @@ class Worker {
   TransactionRing records_;
   uring::Loop loop_;
   UpstreamPool pool_;
+  H2Trunks trunks_;
   DomainLists domains_;
   struct Accepting {
     Fd fd;

@@ -25,20 +25,20 @@ _numbers = itertools.count(1)
 
 
 class Connector:
-    """A program in a cgroup of this way."""
+    """A program in a cgroup of this place."""
 
-    def __init__(self, world, way):
+    def __init__(self, world, place):
         path = world.directory / f"connector-{next(_numbers)}.sock"
         with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as server:
             server.bind(str(path))
             server.listen()
             server.settimeout(10)
-            self.cgroup = WAYS.get(way, captured)(world, "h2-client")
+            self.cgroup = place(world, "h2-client")
             world.start_in(world.host, self.cgroup, [sys.executable, "-B", CONNECTOR, path])
             self._link, _ = server.accept()
 
-    def connect(self, host, port):
-        self._link.send(json.dumps({"host": host, "port": port}).encode())
+    def connect(self, host, port, *, apart):
+        self._link.send(json.dumps({"host": host, "port": port, "apart": apart}).encode())
         packet, fds, _, _ = socket.recv_fds(self._link, 1 << 12, 1)
         if not fds:
             raise ConnectionError(json.loads(packet)["error"])
@@ -103,18 +103,19 @@ class Stage:
         self._untaken.append(peer)
         self.pump.ends.append(peer)
 
-    def open(self, settings=None, *, host=HOST):
-        """A client's connection, and the provider's end of it."""
-        client = self.connect(settings, host=host)
+    def open(self, settings=None, *, host=HOST, apart=True):
+        """A client's connection, and the provider's end of it. Those that are apart share no connection to the provider, for each
+        comes from an address that it has chosen."""
+        client = self.connect(settings, host=host, apart=apart)
         provider = self.provider()
         client.until_told()
         provider.until_told()
         self._is_the_way(client.wire.socket, provider.wire.socket)
         return client, provider
 
-    def connect(self, settings=None, *, host=HOST):
+    def connect(self, settings=None, *, host=HOST, apart=True):
         """The client's end alone."""
-        connected = self.connector.connect(host, CLEAR if self.clear else SECURE)
+        connected = self.connector.connect(host, CLEAR if self.clear else SECURE, apart=apart)
         wire = Wire(connected) if self.clear else Wire(connected, self._trust, host)
         client = Peer(self.pump, wire, client=True, settings={2: 0, **(settings or {})})  # no push
         client.host = host
@@ -131,12 +132,16 @@ class Stage:
         assert one == self.is_direct, "one connection or two, as the way has it"
         if isinstance(client, ssl.SSLSocket):
             assert client.selected_alpn_protocol() == provider.selected_alpn_protocol() == "h2"
-            issuer = dict(part[0] for part in client.getpeercert()["issuer"])
-            assert issuer["commonName"].startswith(LOCAL) != one, issuer
+            assert issuer_of(client).startswith(LOCAL) != one
+
+    def stop_listening(self):
+        for listener in self._listeners:
+            self.pump.ends.remove(listener)
+            listener.socket.close()
+        self._listeners.clear()
 
     def close(self):
-        for listener in self._listeners:
-            listener.socket.close()
+        self.stop_listening()
         for peer in self.peers:
             peer.wire.close()
 
@@ -144,9 +149,14 @@ class Stage:
         return [f"{'client' if peer.client else 'provider'} saw {fault}" for peer in self.peers for fault in peer.faults]
 
 
+def issuer_of(connected):
+    """The name of who has signed the certificate that the other side shows."""
+    return dict(part[0] for part in connected.getpeercert()["issuer"])["commonName"]
+
+
 @functools.cache
 def connector_of(world, way):
-    return Connector(world, way)
+    return Connector(world, WAYS.get(way, captured))
 
 
 @functools.cache

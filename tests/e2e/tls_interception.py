@@ -45,7 +45,8 @@ def opening_lunard(world, request, tls_origins, local_authority, **options):
     """Body of a fixture: a lunard that opens TLS, with the captured cgroup attached."""
     tls = options.pop("tls", {})
     config = gateway_config(tls_origins, **options.pop("gateway_config", {}))
-    yield from shared_lunard(world, request, settings(local_authority, **tls), gateway_config=config, **options)
+    started = {**settings(local_authority, **tls), **options.pop("lunard_config", {})}
+    yield from shared_lunard(world, request, started, gateway_config=config, **options)
 
 
 def run_as(world, way, argv, *, label="run", **options):

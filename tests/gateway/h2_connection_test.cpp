@@ -11,19 +11,14 @@ namespace ring = lunar::uring::test;
 
 namespace {
 
-// A client's and a server's HTTP/2 connection over loopback, in one loop: their own, or that of others.
+// A client's and a server's HTTP/2 connection over loopback, in one loop.
 struct Both {
-  std::unique_ptr<ring::Ground> own;
-  ring::Ground& ground;
+  ring::Ground ground;
   uring::TaskGroup tasks;
   std::deque<uring::StreamRef> accepted;
   std::shared_ptr<H2Connection> client, server;
 
-  explicit Both(http::H2Options options = {}) : own(std::make_unique<ring::Ground>()), ground(*own) {
-    begin(std::move(options));
-  }
-  explicit Both(ring::Ground& others) : ground(others) { begin({}); }
-  void begin(http::H2Options options) {
+  explicit Both(http::H2Options options = {}) {
     ring::Pair sockets = ring::tcp_pair();
     options.scheme = "http";
     options.now = ground.loop.now();
@@ -178,20 +173,44 @@ TEST_CASE("HTTP/2 streams: a provider's lost connection takes the client's along
   CHECK(both.server->cut_off());
 }
 
-TEST_CASE("HTTP/2 streams: a follower drains when what came before the end is with its owners") {
+TEST_CASE("HTTP/2 streams: those of a connection that is never made are refused, for nobody has seen them") {
+  ring::Ground ground;
+  uring::TaskGroup tasks;
+  auto connection = std::make_shared<H2Connection>(ground.loop, H2Connection::Role::client, http::H2Options{}, nullptr);
+  uring::StreamRef asked = connection->open();
+  asked->send(ground.piece(get));
+  bool told = false;
+  connection->when_closing([&told] { told = true; });
+  Endpoint at;
+  Fd listener = ring::listen_on_loopback(at, 0), waiting;
+  auto connect_by = MonotonicTime::max();
+  SUBCASE("there is nobody") { listener.reset(); }
+  SUBCASE("nobody answers in time") {
+    waiting = ring::connect_to(at);  // and there is no place for a second
+    connect_by = ground.loop.now() + std::chrono::milliseconds(20);
+  }
+  Fd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  tasks.start(H2Connection::carry(connection, uring::Stream::connect(ground.loop, std::move(socket), at), connect_by));
+  CHECK(ground.until([&] { return asked->error() != 0 && tasks.size() == 0; }));
+  CHECK(gateway::code_of(asked->error()) == http::H2Code::refused_stream);
+  CHECK(told);
+  CHECK_FALSE(connection->reached());
+}
+
+TEST_CASE("HTTP/2 streams: the end is told when what came before it is with its owners") {
   Both provider;
-  Both client(provider.ground);
-  provider.client->follow_with(client.server);
+  bool told = false;
+  provider.client->when_closing([&told] { told = true; });
   uring::StreamRef asked = provider.ask(get);
   uring::StreamRef got = provider.accept();
   got->send(provider.ground.piece(short_answer));
   CHECK(provider.ground.until([&] { return asked->input() != nullptr; }));
   provider.server->drain();
   CHECK(provider.ground.until([&] { return provider.client->open() == nullptr; }));
-  client.ground.settle();
-  CHECK(client.client->open() != nullptr);
+  provider.ground.settle();
+  CHECK_FALSE(told);
   (void)ring::take_all(*asked);
-  CHECK(client.ground.until([&] { return client.client->open() == nullptr; }));
+  CHECK(provider.ground.until([&] { return told; }));
 }
 
 TEST_CASE("HTTP/2 streams: a reader that does not read holds its sender back, and no other") {

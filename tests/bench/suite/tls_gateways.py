@@ -9,7 +9,7 @@ from . import certificates, gateways
 class HAProxyTls(gateways.HAProxy):
     name = "haproxy-tls"
     port = 7104
-    ports = {"churn": 7105, "h2-streams": 7106, "h2-idle": 7107}  # of loads that have a relay of their own
+    ports = {"churn": 7105, "h2-streams": 7106, "h2-idle": 7106}  # of loads that have a relay of their own
     tls = True
 
     @property
@@ -37,11 +37,6 @@ listen handshakes
   {server}
 listen streams
   bind {self.target_of("h2-streams")} {accepting} h2
-  http-reuse safe
-  {h2_server}
-listen pairs
-  bind {self.target_of("h2-idle")} {accepting} h2
-  http-reuse never
   {h2_server}
 """
 
