@@ -46,6 +46,7 @@ void Exchange::begin(uring::BufferRef first) {
   session_.upstream->wake_when_sent(false);
   session_.client->wake_when_sent(false);
   request_.draft.provider_started = session_.worker.loop().now();
+  request_.keeping = request_.keeping && session_.upstream_reused;  // others are not sent again
   if (request_.keeping) request_.kept.assign(first->bytes(), first->size());
   session_.upstream->send(std::move(first));
 }
@@ -323,7 +324,7 @@ Exchange::State Exchange::no_other_connection() {
 }
 
 bool Exchange::may_send_again() const {
-  if (response_started_ || !session_.upstream_reused || !request_.keeping) return false;
+  if (response_started_ || !request_.keeping) return false;
   const uring::Stream& upstream = *session_.upstream;
   if (upstream.fd() >= 0) return request_.idempotent || provably_unseen(upstream, sent_before_);
   // Of a stream its code says it (RFC 9113 §8.7).
