@@ -173,6 +173,7 @@ void H2Connection::send(uring::Stream& transport) {
     if (piece->size() == 0) break;
     transport.send(std::move(piece));
   }
+  congested_ = transport.unsent() >= in_flight_limit;
   for (const auto& [id, leg] : legs_) leg->stream().layer_sent();
 }
 

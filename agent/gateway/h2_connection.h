@@ -60,7 +60,9 @@ class H2Connection final : public http::H2Events, public std::enable_shared_from
   [[nodiscard]] bool over() const { return session_.over(); }
   [[nodiscard]] bool closing() const { return closing_ || session_.over(); }  // takes no new streams
   // Client role: a further stream would not have to wait.
-  [[nodiscard]] bool takes_more() const { return !closing() && waiting_.empty() && session_.can_open(); }
+  [[nodiscard]] bool takes_more() const {
+    return !closing() && !congested_ && waiting_.empty() && session_.can_open() && !session_.window_shut();
+  }
   [[nodiscard]] bool reached() const { return reached_; }  // the transport was connected, whatever came of it
   [[nodiscard]] bool cut_off() const { return cut_; }
   [[nodiscard]] bool idle() const { return legs_.empty() && waiting_.empty(); }
@@ -107,9 +109,10 @@ class H2Connection final : public http::H2Events, public std::enable_shared_from
   bool settled_ = false;
   bool closing_ = false;
   bool reached_ = false;
-  bool lost_ = false;  // the transport is gone
-  bool cut_ = false;   // server role: the transport is to go
-  size_t unread_ = 0;  // bytes that the owners of streams have not taken
+  bool congested_ = false;  // the transport takes no more at the moment
+  bool lost_ = false;       // the transport is gone
+  bool cut_ = false;        // server role: the transport is to go
+  size_t unread_ = 0;       // bytes that the owners of streams have not taken
   Draining draining_ = Draining::no;
   MonotonicTime drained_by_ = MonotonicTime::max();  // where it is announced
   MonotonicTime connect_by_ = MonotonicTime::max();

@@ -94,6 +94,7 @@ class H2Session {
   [[nodiscard]] size_t streams() const { return open_streams_; }
   [[nodiscard]] bool peer_offers_extended_connect() const;
 
+  [[nodiscard]] bool window_shut() const;  // the peer takes no payload of any stream at the moment
   // For timeouts of the owner: payload bytes waiting while the peer's window is shut, and payload bytes that have left.
   [[nodiscard]] bool blocked(StreamId stream) const;
   [[nodiscard]] uint64_t sent(StreamId stream) const;

@@ -278,11 +278,12 @@ void H2Session::drop_output(H2Stream& stream) {
   stream.output_begin = 0;
 }
 
+bool H2Session::window_shut() const { return nghttp2_session_get_remote_window_size(session_.get()) <= 0; }
+
 bool H2Session::blocked(StreamId id) const {
   const H2Stream* stream = find(id);
   if (stream == nullptr || stream->closed || stream->output_begin == stream->output.size()) return false;
-  return nghttp2_session_get_remote_window_size(session_.get()) <= 0 ||
-         nghttp2_session_get_stream_remote_window_size(session_.get(), stream->number) <= 0;
+  return window_shut() || nghttp2_session_get_stream_remote_window_size(session_.get(), stream->number) <= 0;
 }
 
 uint64_t H2Session::sent(StreamId id) const {

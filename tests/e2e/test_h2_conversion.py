@@ -157,13 +157,14 @@ def test_every_converted_request_is_in_the_access_log(lunard, runs, direction, c
 @pytest.mark.parametrize("direction, name", [(TO_1, "Go net/http"), (TO_2, "Python requests"), (TO_2, "Go net/http")],
                          ids=lambda one: getattr(one, "name", one))
 def test_a_connection_of_the_provider_is_used_again(runs, direction, name):
-    """Of HTTP/2 there is one for each of the client's; of HTTP/1.1 what cannot be sent again takes a new one."""
+    """Of HTTP/2 there is one, and a second where an upload has used up its window while others share it; of HTTP/1.1 what cannot be
+    sent again takes a new one."""
     [client] = [client for client in direction.clients if client.name == name]
     seen = runs(direction, client, captured).seen
     rows = direction.rows_for(client, False)
     before = rows[:[row.name for row in rows].index("a HEAD")]
     used = {row.name: came(seen[row.name])["connection"] for row in before if direction is TO_2 or row.case.body is None}
-    assert len(used) > 8 and len(set(used.values())) == 1, used
+    assert len(used) > 8 and len(set(used.values())) <= (2 if direction is TO_2 else 1), used
 
 
 # whom it is for

@@ -171,6 +171,42 @@ def test_a_slow_reader_holds_up_no_other(opened):
     assert bytes(quick.until_end(20).body) == LARGE and not large.ended
 
 
+def test_a_provider_that_stops_reading_its_connection_stops_no_new_request_of_others(opened):
+    client, provider = first(opened)
+    other = further(opened)
+    asked = client.ask("/upload", "POST", end=False)
+    served = provider.next_request()
+    provider.widen(1 << 30, None)
+    provider.widen(1 << 30, served)
+    asked.send(pattern(1000)).peer.round_trip()
+    provider.wire.reading = False
+    asked.send(LARGE * 8, end=True)
+    opened.pump.until_quiet()
+    beside = other.ask("/beside")
+    second = opened.provider()
+    hello(second.next_request())
+    assert beside.until_end().status == "200" and works(other, second)
+    provider.wire.reading = True
+    hello(served.until_end(20))
+    assert len(served.body) == 1000 + 8 * len(LARGE) and asked.until_end().status == "200"
+
+
+def test_a_window_that_others_have_used_up_stops_no_new_request(opened):
+    client, provider = first(opened)
+    other = further(opened)
+    provider.credits = False
+    asked = client.ask("/upload", "POST", end=False).send(pattern(100_000), end=True)
+    served = provider.next_request().until_bytes(65_535)
+    beside = other.ask("/beside", "POST", end=False).send(pattern(1000), end=True)
+    second = opened.provider()
+    echoed = second.next_request().until_end()
+    echoed.answer(200, body=bytes(echoed.body))
+    assert bytes(beside.until_end().body) == pattern(1000) and works(other, second)
+    provider.resume(served)
+    hello(served.until_end())
+    assert bytes(served.body) == pattern(100_000) and asked.until_end().status == "200"
+
+
 # how it ends
 
 def test_a_provider_that_ends_a_shared_connection_is_met_again_and_nobody_is_told(opened):
