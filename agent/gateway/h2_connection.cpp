@@ -138,19 +138,10 @@ uring::Task<> H2Connection::run(uring::Stream& transport, uring::Waker& waker, s
   transport.wake(&waker);
   for (;;) {
     if (look) look();
-    while (transport.input() != nullptr && transport.unsent() < in_flight_limit && !session_.over()) {
-      uring::adapt_receive(transport, transport.input()->size());
-      uring::BufferRef piece = transport.take();
-      session_.feed(piece->view(), loop_.now());
-      tell_owners();
-      send(transport);
-    }
+    receive(transport);
     send(transport);
     begin_drain();
-    reached_ = reached_ || (!transport.connecting() && transport.error() == 0);
-    if (transport.error() != 0 || (transport.ended() && !session_.over())) lose("the connection has ended");
-    if (!reached_ && loop_.now() >= connect_by_) lose("the provider was not reached in time");
-    if (cut_ && !session_.has_output() && transport.unsent() == 0) lose("the provider's connection has ended");
+    judge(transport);
     if (lost_ || session_.over()) break;
     transport.wake_when_sent(session_.has_output() || transport.input() != nullptr || cut_);
     co_await waker.wait(reached_ ? drained_by_ : connect_by_);
@@ -164,6 +155,23 @@ uring::Task<> H2Connection::carry(std::shared_ptr<H2Connection> self, uring::Str
   self->connect_by_ = connect_by;
   co_await self->run(*transport, waker, {});
   transport.reset();
+}
+
+void H2Connection::receive(uring::Stream& transport) {
+  while (transport.input() != nullptr && transport.unsent() < in_flight_limit && !session_.over()) {
+    uring::adapt_receive(transport, transport.input()->size());
+    uring::BufferRef piece = transport.take();
+    session_.feed(piece->view(), loop_.now());
+    tell_owners();
+    send(transport);
+  }
+}
+
+void H2Connection::judge(const uring::Stream& transport) {
+  reached_ = reached_ || (!transport.connecting() && transport.error() == 0);
+  if (transport.error() != 0 || (transport.ended() && !session_.over())) lose("the connection has ended");
+  if (!reached_ && loop_.now() >= connect_by_) lose("the provider was not reached in time");
+  if (cut_ && !session_.has_output() && transport.unsent() == 0) lose("the provider's connection has ended");
 }
 
 void H2Connection::send(uring::Stream& transport) {

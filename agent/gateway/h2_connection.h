@@ -81,7 +81,9 @@ class H2Connection final : public http::H2Events, public std::enable_shared_from
   void peer_goaway(const http::H2End& end) override;
   void over(const http::H2End& end) override;
 
+  void receive(uring::Stream& transport);
   void send(uring::Stream& transport);
+  void judge(const uring::Stream& transport);  // whether it is lost
   void tell_owners();
   void touch(StreamId id);
   void begin_drain();
