@@ -1,5 +1,5 @@
-// A client connection of HTTP/2: every request is a session of its own, and so is every connection to the provider a
-// stream of one that belongs to this client.
+// A client connection of HTTP/2: every request is a session of its own, whose connection to the provider is a stream of
+// a trunk.
 #include "agent/gateway/session.h"
 #include "agent/uring/page_pool.h"
 
