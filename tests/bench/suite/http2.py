@@ -157,12 +157,10 @@ class Http2:
         """Each of them has been answered once, and stays, beside those of earlier orders, until all are released."""
         if self._holder is None:
             self._holder = Holder(self._arena, self._cgroup)
-        held, _ = self._origin.connections()
         begin, used = time.monotonic(), cpu_seconds(gateway)
         answer = self._holder.order(target=target, connections=connections, body=BODY, **tls)
         used = cpu_seconds(gateway) - used
-        return {**answer, "seconds": time.monotonic() - begin, "gateway_cpu": used,
-                "provider_connections": self._origin.connections()[0] - held}
+        return {**answer, "seconds": time.monotonic() - begin, "gateway_cpu": used}
 
     def _release(self):
         holder, self._holder = self._holder, None

@@ -49,10 +49,6 @@ def bytes_per_connection(result):
     return max(0, result["memory_after"] - result["memory_before"]) / max(1, result["held"])
 
 
-def provider_share(result):
-    return result["provider_connections"] / max(1, result["held"])
-
-
 def pooled_provider(result):
     """Who does not meet the provider for each client has done less than the others."""
     met, clients = result["provider_handshakes"], result["requests"]
@@ -126,8 +122,7 @@ ALL = (
         streams(150_000), (CPU, RATE), tls=True, http2=True, fault=not_kept, warm_up=streams(6_400)),
     Row("h2-idle", "HTTP/2 and TLS on both sides, idle clients after one request each",
         {"load": "h2-idle", "connections": IDLE_H2_CLIENTS},
-        (Metric("bytes", "user memory a client, bytes", bytes_per_connection, digits=0),
-         Metric("met", "provider connections a client", provider_share, compare=None, digits=3)), of_memory=True, tls=True,
+        (Metric("bytes", "user memory a client, bytes", bytes_per_connection, digits=0),), of_memory=True, tls=True,
         http2=True, warm_up={"load": "h2-idle", "connections": 64}),
 )
 
