@@ -35,11 +35,14 @@ void H2Trunk::closes() {
 std::shared_ptr<H2Trunk> H2Trunks::find(const Endpoint& destination, std::string_view sharing) const {
   auto found = trunks_.find(destination);
   if (found == trunks_.end()) return nullptr;
-  auto suits = [sharing](const H2Trunk* trunk) {
-    return trunk->provider()->sharing == sharing && trunk->connection().takes_more();
-  };
-  auto trunk = std::ranges::find_if(found->second, suits);
-  return trunk == found->second.end() ? nullptr : (*trunk)->shared_from_this();
+  H2Trunk* opening = nullptr;
+  for (H2Trunk* trunk : found->second) {
+    const H2Connection& connection = trunk->connection();
+    if (trunk->provider()->sharing != sharing || !connection.takes_more()) continue;
+    if (connection.settled()) return trunk->shared_from_this();
+    if (opening == nullptr) opening = trunk;
+  }
+  return opening == nullptr ? nullptr : opening->shared_from_this();
 }
 
 H2Route::H2Route(std::shared_ptr<H2Trunk> trunk) : trunk_(std::move(trunk)) { join(); }

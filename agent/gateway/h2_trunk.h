@@ -52,7 +52,7 @@ class H2Trunk : public std::enable_shared_from_this<H2Trunk> {
 class H2Trunks {
  public:
   [[nodiscard]] bool has(const Endpoint& destination) const { return trunks_.contains(destination); }
-  // The first that takes a further request. Null: none does.
+  // The first that takes a further request, of those whose provider's settings are known if there is one. Null: none.
   [[nodiscard]] std::shared_ptr<H2Trunk> find(const Endpoint& destination, std::string_view sharing) const;
 
  private:

