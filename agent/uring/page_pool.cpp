@@ -1,6 +1,7 @@
 #include "agent/uring/page_pool.h"
 
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <vector>
 
@@ -13,6 +14,8 @@ constexpr size_t mapped_at_once = 64;
 thread_local std::vector<char*> free_blocks;
 
 void map_more() {
+  // With larger ones, blocks would share pages, and giving one back would take bytes of another.
+  if (sysconf(_SC_PAGESIZE) != PagePool::page_size) return;
   constexpr size_t bytes = mapped_at_once * PagePool::block_size;
   void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (memory == MAP_FAILED) return;

@@ -11,7 +11,7 @@ class PagePool {
  public:
   static constexpr size_t page_size = 4096;
   static constexpr size_t block_size = 5 * page_size;  // a frame of HTTP/2 of 16 KiB and its header
-  // All zero. Null: there is no address space.
+  // All zero. Null: there is no address space, or pages of the kernel have another size.
   [[nodiscard]] static void* allocate() noexcept;
   static void release(void* block) noexcept;
 };
